@@ -1,0 +1,275 @@
+//! The directives of `valkey.conf` that each series knows, as its own server answered for them.
+//!
+//! The tables in `spec/directives/` are written by `tests/tools/directives`, which asks real servers; a test asks them again.
+
+use std::ops::RangeInclusive;
+
+use crate::problem::Complaint;
+use crate::text::Series;
+
+/// One directive of one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Directive {
+    /// Its name.
+    pub name: &'static str,
+    /// What its values look like.
+    pub kind: DirectiveKind,
+    /// Whether `CONFIG SET` can change it; if not, a restart does.
+    pub live: bool,
+    /// The value of a server that is not told otherwise.
+    pub default: &'static str,
+    /// The newer name of the same directive.
+    pub alias_of: Option<&'static str>,
+}
+
+/// What the values of a directive look like.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DirectiveKind {
+    /// `yes` or `no`.
+    YesNo,
+    /// A whole number in this range.
+    Integer(RangeInclusive<i64>),
+    /// Bytes in this range, written as a number with `kb`, `mb` or `gb`.
+    Memory(RangeInclusive<i64>),
+    /// Bytes, or a percentage of `maxmemory`.
+    MemoryOrPercent,
+    /// One of these words.
+    Choice(Vec<&'static str>),
+    /// Some of these words.
+    Choices(Vec<&'static str>),
+    /// Any of these characters, as often as one likes.
+    Flags(&'static str),
+    /// A number in base eight.
+    Octal,
+    /// One text.
+    Text,
+    /// Several words, of a grammar of their own.
+    Words,
+}
+
+const fn table(series: Series) -> &'static str {
+    match series {
+        Series::V8_0 => include_str!("../directives/8.0.tsv"),
+        Series::V8_1 => include_str!("../directives/8.1.tsv"),
+        Series::V9_0 => include_str!("../directives/9.0.tsv"),
+        Series::V9_1 => include_str!("../directives/9.1.tsv"),
+    }
+}
+
+/// All directives of a series, by name.
+pub fn all(series: Series) -> impl Iterator<Item = Directive> {
+    table(series).lines().filter_map(parse)
+}
+
+/// The directive of this name in this series.
+#[must_use]
+pub fn find(series: Series, name: &str) -> Option<Directive> {
+    let row = |line: &&str| line.split('\t').next() == Some(name);
+    table(series).lines().find(row).and_then(parse)
+}
+
+/// The series that know a directive of this name, oldest first.
+#[must_use]
+pub fn series_with(name: &str) -> Vec<Series> {
+    Series::ALL.into_iter().filter(|series| find(*series, name).is_some()).collect()
+}
+
+fn parse(line: &'static str) -> Option<Directive> {
+    let mut cells = line.split('\t');
+    let (name, kind, live, default) = (cells.next()?, cells.next()?, cells.next()?, cells.next()?);
+    let alias_of = cells.next().filter(|alias| !alias.is_empty());
+    Some(Directive { name, kind: parse_kind(kind)?, live: live == "live", default, alias_of })
+}
+
+fn parse_kind(text: &'static str) -> Option<DirectiveKind> {
+    let (word, detail) = text.split_once(' ').unwrap_or((text, ""));
+    match word {
+        "yes-no" => Some(DirectiveKind::YesNo),
+        "integer" => parse_range(detail).map(DirectiveKind::Integer),
+        "memory" => parse_range(detail).map(DirectiveKind::Memory),
+        "memory-or-percent" => Some(DirectiveKind::MemoryOrPercent),
+        "choice" => Some(DirectiveKind::Choice(detail.split('|').collect())),
+        "choices" => Some(DirectiveKind::Choices(detail.split('|').collect())),
+        "flags" => Some(DirectiveKind::Flags(detail)),
+        "octal" => Some(DirectiveKind::Octal),
+        "text" => Some(DirectiveKind::Text),
+        "words" => Some(DirectiveKind::Words),
+        _ => None,
+    }
+}
+
+fn parse_range(text: &str) -> Option<RangeInclusive<i64>> {
+    let (least, greatest) = text.split_once("..")?;
+    Some(least.parse().ok()?..=greatest.parse().ok()?)
+}
+
+impl Directive {
+    /// What is wrong with a value for this directive, if anything is.
+    ///
+    /// # Errors
+    /// When a server of the series would refuse it, or when it cannot be written on one line.
+    pub fn check(&self, value: &str) -> Result<(), Complaint> {
+        if value.chars().any(char::is_control) || value.len() > 1024 {
+            return Err(Complaint::new("has line breaks or is too long", "write at most 1,024 characters on one line"));
+        }
+        match &self.kind {
+            DirectiveKind::YesNo => one_of(value, &["yes", "no"]),
+            DirectiveKind::Integer(range) => integer(value, range),
+            DirectiveKind::Memory(range) => memory(value, range),
+            DirectiveKind::MemoryOrPercent => memory_or_percent(value),
+            DirectiveKind::Choice(words) => one_of(value, words),
+            DirectiveKind::Choices(words) => value.split_whitespace().try_for_each(|word| one_of(word, words)),
+            DirectiveKind::Flags(flags) => only_flags(value, flags),
+            DirectiveKind::Octal => octal(value),
+            DirectiveKind::Text => Ok(()),
+            DirectiveKind::Words => words(self.name, value),
+        }
+    }
+
+    /// The line of `valkey.conf` that sets it.
+    #[must_use]
+    pub fn line(&self, value: &str) -> String {
+        match self.kind {
+            DirectiveKind::Text | DirectiveKind::Flags(_) => {
+                format!("{} \"{}\"", self.name, value.replace('\\', "\\\\").replace('"', "\\\""))
+            }
+            _ => format!("{} {}", self.name, value.split_whitespace().collect::<Vec<_>>().join(" ")),
+        }
+    }
+}
+
+fn one_of(value: &str, words: &[&str]) -> Result<(), Complaint> {
+    if words.contains(&value) {
+        return Ok(());
+    }
+    Err(Complaint::new(format!("`{value}` is not one of its values"), format!("write one of {}", words.join(", "))))
+}
+
+fn integer(value: &str, range: &RangeInclusive<i64>) -> Result<(), Complaint> {
+    let plain = value == "0" || !value.trim_start_matches('-').starts_with('0') && !value.starts_with('+');
+    match value.parse::<i64>() {
+        Ok(number) if plain && range.contains(&number) => Ok(()),
+        _ => Err(Complaint::new(
+            format!("`{value}` is not one of its values"),
+            format!("write a whole number between {} and {}", range.start(), range.end()),
+        )),
+    }
+}
+
+fn memory(value: &str, range: &RangeInclusive<i64>) -> Result<(), Complaint> {
+    match bytes(value) {
+        Some(bytes) if range.contains(&bytes) => Ok(()),
+        _ => Err(Complaint::new(
+            format!("`{value}` is not an amount of memory that it takes"),
+            format!("write between {} and {} bytes, as a number or with kb, mb or gb", range.start(), range.end()),
+        )),
+    }
+}
+
+/// Valkey's own notation: `k` is a thousand and `kb` is 1024, in upper or lower case, without fractions.
+fn bytes(value: &str) -> Option<i64> {
+    let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let (number, unit) = value.split_at(digits);
+    let scale = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" => 1000,
+        "kb" => 1 << 10,
+        "m" => 1_000_000,
+        "mb" => 1 << 20,
+        "g" => 1_000_000_000,
+        "gb" => 1 << 30,
+        _ => return None,
+    };
+    number.parse::<i64>().ok()?.checked_mul(scale)
+}
+
+fn memory_or_percent(value: &str) -> Result<(), Complaint> {
+    let percent = value.strip_suffix('%').and_then(|number| number.parse::<u8>().ok());
+    if percent.is_some_and(|percent| (1..=100).contains(&percent)) || bytes(value).is_some() {
+        return Ok(());
+    }
+    let hint = "write bytes, as a number or with kb, mb or gb, or a percentage from 1% to 100%";
+    Err(Complaint::new(format!("`{value}` is neither memory nor a percentage"), hint))
+}
+
+fn only_flags(value: &str, flags: &str) -> Result<(), Complaint> {
+    match value.chars().find(|flag| !flags.contains(*flag)) {
+        None => Ok(()),
+        Some(flag) => Err(Complaint::new(format!("`{flag}` in `{value}` is not one of its letters"), format!("use `{flags}`"))),
+    }
+}
+
+fn octal(value: &str) -> Result<(), Complaint> {
+    if u32::from_str_radix(value, 8).is_ok_and(|mode| mode <= 0o777) && !value.starts_with('+') {
+        return Ok(());
+    }
+    Err(Complaint::new(format!("`{value}` is not a mode"), "write a number in base eight, such as 700"))
+}
+
+/// The grammars of the directives of several words that a user may set.
+fn words(name: &str, value: &str) -> Result<(), Complaint> {
+    let words: Vec<&str> = value.split_whitespace().collect();
+    let (fine, hint) = match name {
+        "client-output-buffer-limit" => (
+            !words.is_empty() && words.len().is_multiple_of(4) && words.chunks(4).all(is_buffer_limit),
+            "write normal, replica or pubsub, a hard limit, a soft limit and seconds, such as `replica 256mb 64mb 60`",
+        ),
+        "oom-score-adj-values" => (
+            words.len() == 3 && words.iter().all(|word| word.parse::<i32>().is_ok_and(|score| (-2000..=2000).contains(&score))),
+            "write three whole numbers between -2000 and 2000",
+        ),
+        "latency-tracking-info-percentiles" => (
+            words.iter().all(|word| word.parse::<f64>().is_ok_and(|percent| (0.0..=100.0).contains(&percent))),
+            "write numbers between 0 and 100, such as `50 99 99.9`",
+        ),
+        _ => (!value.contains(['"', '\'', '\\']), "write words without quotes"),
+    };
+    if fine { Ok(()) } else { Err(Complaint::new(format!("`{value}` is not what it takes"), hint)) }
+}
+
+fn is_buffer_limit(words: &[&str]) -> bool {
+    match words {
+        [class, hard, soft, seconds] => {
+            ["normal", "replica", "slave", "pubsub"].contains(class)
+                && bytes(hard).is_some()
+                && bytes(soft).is_some()
+                && seconds.parse::<u32>().is_ok_and(|seconds| i32::try_from(seconds).is_ok())
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_every_table_is_read() {
+        for series in Series::ALL {
+            assert_eq!(all(series).count(), table(series).lines().count(), "{series}");
+        }
+    }
+
+    #[test]
+    fn the_default_of_a_directive_is_a_value_of_it() {
+        for directive in Series::ALL.into_iter().flat_map(all).filter(|directive| !directive.default.is_empty()) {
+            assert_eq!(directive.check(directive.default), Ok(()), "{} {}", directive.name, directive.default);
+        }
+    }
+
+    #[test]
+    fn a_series_knows_what_it_brought() {
+        assert_eq!(series_with("cluster-databases"), [Series::V9_0, Series::V9_1]);
+        assert_eq!(series_with("hash-seed"), [Series::V9_1]);
+        assert_eq!(series_with("nonsense"), []);
+        assert!(find(Series::V9_1, "maxmemory-policy").unwrap().live);
+        assert!(!find(Series::V9_1, "databases").unwrap().live);
+    }
+
+    #[test]
+    fn text_is_quoted_for_the_file() {
+        let directive = find(Series::V9_1, "proc-title-template").unwrap();
+        assert_eq!(directive.line(r#"a "b" \"#), r#"proc-title-template "a \"b\" \\""#);
+        assert_eq!(find(Series::V9_1, "hz").unwrap().line("10"), "hz 10");
+    }
+}

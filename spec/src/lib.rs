@@ -1,0 +1,51 @@
+//! The `ValkeyCluster` spec, shared by the renderer, which reads it from files, and the agent, which runs what it says.
+//!
+//! ```text
+//! text --tree--> nodes with places --shape--> ValkeyCluster (as written) --check--> Cluster (cannot be wrong)
+//! ```
+//!
+//! [`read()`] goes the whole way and finds every problem of a text at once. [`names`] spells what both programs have to agree on.
+
+mod access;
+mod agent;
+mod auth;
+mod checks;
+mod cluster;
+mod config;
+pub mod directives;
+mod image;
+pub mod names;
+mod operation;
+mod persistence;
+mod placement;
+mod plain;
+mod problem;
+mod read;
+mod resources;
+mod schema;
+mod shape;
+mod storage;
+mod suggest;
+mod text;
+mod tls;
+mod tree;
+mod wire;
+
+pub use access::{Access, LabelOperator, LabelRequirement, LabelSelector, Peer};
+pub use agent::{Agent, LogLevel};
+pub use auth::{Auth, PasswordSecret};
+pub use cluster::{Cluster, Refusal};
+pub use config::{Config, ConfigValue};
+pub use image::{ImageSpec, PullPolicy};
+pub use operation::{DisruptionBudget, Monitoring, Rebalance, Upgrade};
+pub use persistence::{Fsync, Persistence};
+pub use placement::{Placement, Spread, TaintEffect, Toleration, TolerationOperator};
+pub use problem::{Complaint, Path, Problem, Segment};
+pub use read::{Read, read};
+pub use resources::Resources;
+pub use schema::json_schema;
+pub use storage::{Retention, Storage};
+pub use suggest::closest;
+pub use text::{ClusterName, DomainName, Duration, Namespace, Quantity, Series, Version};
+pub use tls::{ClientAuth, IssuerRef, Tls};
+pub use wire::ValkeyCluster;

@@ -1,0 +1,87 @@
+//! Every name, label, port and path that the renderer writes and the agent reads: spelled here and nowhere else.
+
+use crate::cluster::Cluster;
+
+/// The port of clients.
+pub const CLIENT_PORT: u16 = 6379;
+/// The port of the cluster bus.
+pub const BUS_PORT: u16 = 16379;
+/// The port of the agent's metrics and health.
+pub const AGENT_PORT: u16 = 8080;
+
+/// The label that carries a cluster's name; every selector begins with it.
+pub const CLUSTER_LABEL: &str = "valkey-gitops.dev/cluster";
+/// The label by which servers and agent are told apart.
+pub const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
+/// The component of the pods that hold data.
+pub const SERVER: &str = "valkey";
+/// The component of the agent.
+pub const AGENT: &str = "topology-agent";
+/// The label of a pod's role, `primary` or `replica`; the agent writes it.
+pub const ROLE_LABEL: &str = "valkey-gitops.dev/role";
+/// The role that takes writes.
+pub const PRIMARY: &str = "primary";
+/// The label of a pod's shard, counted from zero; the agent writes it.
+pub const SHARD_LABEL: &str = "valkey-gitops.dev/shard";
+/// The annotation of the pod template that changes when a restart is needed.
+pub const CONFIG_HASH_ANNOTATION: &str = "valkey-gitops.dev/config-hash";
+
+/// The key of the desired state in its ConfigMap.
+pub const DESIRED_STATE_KEY: &str = "cluster.yaml";
+
+/// The names of a cluster's objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The StatefulSet, its pods' prefix, and the Service of any member.
+    pub cluster: String,
+    /// The headless Service, under which every pod has its host name.
+    pub nodes: String,
+    /// The Service of the primaries.
+    pub primaries: String,
+    /// The ConfigMap with `valkey.conf` and the scripts.
+    pub config: String,
+    /// The ConfigMap with the desired state, which the agent reads.
+    pub desired: String,
+    /// The ConfigMap in which the agent reports.
+    pub status: String,
+    /// The agent's Deployment, ServiceAccount, Role, RoleBinding, Lease, NetworkPolicy and PodMonitor.
+    pub agent: String,
+    /// The Secret with the certificate.
+    pub tls_secret: String,
+}
+
+impl Names {
+    /// The names of this cluster's objects.
+    #[must_use]
+    pub fn of(cluster: &Cluster) -> Self {
+        let name = &cluster.name;
+        Self {
+            cluster: name.to_string(),
+            nodes: format!("{name}-nodes"),
+            primaries: format!("{name}-primaries"),
+            config: format!("{name}-config"),
+            desired: format!("{name}-desired"),
+            status: format!("{name}-status"),
+            agent: format!("{name}-agent"),
+            tls_secret: cluster.tls_secret_name(),
+        }
+    }
+
+    /// The disruption budget of one shard.
+    #[must_use]
+    pub fn shard_budget(&self, shard: u16) -> String {
+        format!("{}-shard-{shard}", self.cluster)
+    }
+}
+
+/// The domain under which every pod has its host name.
+#[must_use]
+pub fn nodes_domain(cluster: &Cluster) -> String {
+    format!("{}-nodes.{}.svc.{}", cluster.name, cluster.namespace, cluster.cluster_domain)
+}
+
+/// The host name of a pod.
+#[must_use]
+pub fn host_name(cluster: &Cluster, ordinal: u32) -> String {
+    format!("{}-{ordinal}.{}", cluster.name, nodes_domain(cluster))
+}

@@ -1,0 +1,124 @@
+//! What can be wrong with a spec, and where: every message that a user reads starts here.
+
+use std::fmt;
+use std::ops::Range;
+
+/// One thing wrong with a spec: what, where, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The field, such as `spec.storage.size`; empty when the file as a whole is meant.
+    pub path: Path,
+    /// What is wrong and what to do.
+    pub complaint: Complaint,
+    /// The bytes of the source that are meant; none when the spec did not come from text.
+    pub span: Option<Range<usize>>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            write!(out, "{}", self.complaint.message)
+        } else {
+            write!(out, "{}: {}", self.path, self.complaint.message)
+        }
+    }
+}
+
+/// What is wrong with a value, said without knowing where the value stands.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Complaint {
+    /// What is wrong, in words that fit behind the field's path.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Complaint {
+    /// A complaint that comes with what to do.
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: Some(hint.into()) }
+    }
+}
+
+/// Where a value stands in a document, from the top.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Path(Vec<Segment>);
+
+/// One step into a document.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Segment {
+    /// Into the value of a key.
+    Key(String),
+    /// Into an element of a list, counted from zero.
+    Index(usize),
+}
+
+impl Path {
+    /// The path of a dotted name of plain keys, such as `spec.storage.size`.
+    #[must_use]
+    pub fn of(dotted: &str) -> Self {
+        Self(dotted.split('.').map(|key| Segment::Key(key.to_owned())).collect())
+    }
+
+    /// This path and one key more.
+    #[must_use]
+    pub fn key(&self, key: impl Into<String>) -> Self {
+        self.with(Segment::Key(key.into()))
+    }
+
+    /// This path and one element more.
+    #[must_use]
+    pub fn index(&self, index: usize) -> Self {
+        self.with(Segment::Index(index))
+    }
+
+    /// Whether the document as a whole is meant.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the other path is this one or leads through it.
+    #[must_use]
+    pub fn contains(&self, other: &Self) -> bool {
+        other.0.starts_with(&self.0)
+    }
+
+    /// The steps, from the top.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.0
+    }
+
+    fn with(&self, segment: Segment) -> Self {
+        let mut segments = self.0.clone();
+        segments.push(segment);
+        Self(segments)
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, segment) in self.0.iter().enumerate() {
+            match segment {
+                Segment::Index(index) => write!(out, "[{index}]")?,
+                Segment::Key(key) if key.contains(['.', '/', ' ', '[']) || key.is_empty() => write!(out, "[{key:?}]")?,
+                Segment::Key(key) if position == 0 => write!(out, "{key}")?,
+                Segment::Key(key) => write!(out, ".{key}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_reads_as_one_would_write_it() {
+        assert_eq!(Path::of("spec.persistence.snapshots").index(1).to_string(), "spec.persistence.snapshots[1]");
+        assert_eq!(Path::of("metadata.labels").key("a.b/c").to_string(), r#"metadata.labels["a.b/c"]"#);
+    }
+}

@@ -1,0 +1,202 @@
+//! From text to clusters, with every problem on the way.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use serde_json::Value as Json;
+
+use crate::cluster::{Cluster, Refusal};
+use crate::problem::{Complaint, Path, Problem};
+use crate::schema;
+use crate::shape;
+use crate::text::Namespace;
+use crate::tree::{self, Node};
+use crate::wire::ValkeyCluster;
+
+/// A cluster, and the bytes of the text that it was read from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Read {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Where it stands.
+    pub span: Range<usize>,
+    /// What may be meant otherwise.
+    pub warnings: Vec<Problem>,
+}
+
+/// The longest text that is read, in bytes: thousands of clusters.
+const LONGEST_TEXT: usize = 8 * 1024 * 1024;
+
+/// The clusters in a text of one or more YAML documents; `namespace` is for those that name none.
+///
+/// # Errors
+/// Every problem of every document, in the order in which they stand.
+pub fn read(text: &str, namespace: Option<&Namespace>) -> Result<Vec<Read>, Vec<Problem>> {
+    if text.len() > LONGEST_TEXT {
+        let message = format!("{} MiB of text, and at most {} are read", text.len() >> 20, LONGEST_TEXT >> 20);
+        return Err(whole(Complaint::new(message, "split the file, or check that it is the one you mean")));
+    }
+    let mut found = Vec::new();
+    let mut problems = Vec::new();
+    for document in documents(text) {
+        read_document(text, document, namespace, &mut found, &mut problems);
+    }
+    if found.is_empty() && problems.is_empty() {
+        let hint = "start from what `valkey-render init` prints";
+        problems = whole(Complaint::new("there is no ValkeyCluster in it", hint));
+    }
+    check_no_twins(&found, &mut problems);
+    problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
+    if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+fn whole(complaint: Complaint) -> Vec<Problem> {
+    vec![Problem { path: Path::default(), complaint, span: None }]
+}
+
+/// The documents of a stream: `---` at the start of a line begins one, wherever it stands. Each is read by itself, so that a
+/// mistake in one does not hide those of the others.
+fn documents(text: &str) -> Vec<Range<usize>> {
+    let mut starts = vec![0];
+    let mut position = 0;
+    for line in text.split_inclusive('\n') {
+        let marker = line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        if marker && position > 0 {
+            starts.push(position);
+        }
+        position += line.len();
+    }
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
+}
+
+fn read_document(
+    text: &str,
+    document: Range<usize>,
+    namespace: Option<&Namespace>,
+    found: &mut Vec<Read>,
+    problems: &mut Vec<Problem>,
+) {
+    let before = problems.len();
+    let Some(root) = text.get(document.clone()).and_then(|part| tree::parse(part, document.start, problems)) else { return };
+    if root.value == tree::Value::Null {
+        return;
+    }
+    let written = written(&root, problems);
+    match written.map(|written| Cluster::check(written, namespace)) {
+        Ok(Ok(cluster)) if problems.len() == before => {
+            let warnings = located(cluster.warnings(), &root);
+            found.push(Read { cluster, span: root.span, warnings });
+        }
+        Ok(Err(Refusal(more))) => {
+            let news = located(more, &root).into_iter().filter(|problem| !is_known(problem, problems.get(before..)));
+            problems.extend(news.collect::<Vec<_>>());
+        }
+        Ok(Ok(_)) => {}
+        // The schema found nothing wrong and the types did: only possible if the two disagree.
+        Err(error) if problems.len() == before => {
+            let complaint = Complaint { message: error.to_string(), hint: None };
+            problems.push(Problem { path: Path::default(), complaint, span: Some(root.locate(&Path::default())) });
+        }
+        Err(_) => {}
+    }
+}
+
+/// What was written, as far as it can be understood. Without a mistake it is read by its types alone; only a text with mistakes
+/// is held against the schema, which finds them all.
+fn written(root: &Node, problems: &mut Vec<Problem>) -> Result<ValkeyCluster, serde_json::Error> {
+    serde_json::from_value(shape::plainly(root)).or_else(|_| {
+        static SCHEMA: OnceLock<Json> = OnceLock::new();
+        let fitting = shape::fit(root, SCHEMA.get_or_init(schema::json_schema), problems);
+        serde_json::from_value(with_head(fitting))
+    })
+}
+
+/// The fields without which nothing else could be looked at; that they were wrong or missing has been noted.
+fn with_head(fitting: Json) -> Json {
+    let Json::Object(mut fields) = fitting else { return fitting };
+    fields.entry("apiVersion").or_insert_with(|| "valkey-gitops.dev/v1alpha1".into());
+    fields.entry("kind").or_insert_with(|| "ValkeyCluster".into());
+    fields.entry("metadata").or_insert_with(|| Json::Object(serde_json::Map::new()));
+    fields.entry("spec").or_insert_with(|| Json::Object(serde_json::Map::new()));
+    Json::Object(fields)
+}
+
+fn located(complaints: Vec<(Path, Complaint)>, root: &Node) -> Vec<Problem> {
+    let place = |(path, complaint)| Problem { span: Some(root.locate(&path)), path, complaint };
+    complaints.into_iter().map(place).collect()
+}
+
+/// Whether the schema has already said what is wrong there.
+fn is_known(problem: &Problem, known: Option<&[Problem]>) -> bool {
+    let covers = |other: &Problem| other.path.contains(&problem.path) || problem.path.contains(&other.path);
+    known.unwrap_or_default().iter().any(covers)
+}
+
+/// Two clusters of one name in one namespace would be rendered over each other.
+fn check_no_twins(found: &[Read], problems: &mut Vec<Problem>) {
+    let mut seen = BTreeMap::new();
+    for read in found {
+        let cluster = &read.cluster;
+        if seen.insert((&cluster.namespace, &cluster.name), ()).is_some() {
+            let message = format!("`{}` in namespace `{}` stands here a second time", cluster.name, cluster.namespace);
+            let complaint = Complaint::new(message, "rename one of the two, or remove it");
+            let span = Some(read.span.start..read.span.start);
+            problems.push(Problem { path: Path::of("metadata.name"), complaint, span });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "apiVersion: valkey-gitops.dev/v1alpha1\nkind: ValkeyCluster\nmetadata: {name: a, namespace: b}\n\
+                           spec: {version: \"9.1\", tls: {disabled: true}, auth: {disabled: true}}\n";
+
+    fn problems_of(text: &str) -> Vec<String> {
+        read(text, None).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_minimal_spec_is_read() {
+        let read = read(MINIMAL, None).unwrap();
+        assert_eq!(read[0].cluster.shards, 3);
+    }
+
+    #[test]
+    fn every_problem_is_found_in_one_reading() {
+        let text = MINIMAL.replace("spec: {", "spec: {shards: 2, shard: 4, replicasPerShard: x, storage: {size: 10GB}, ");
+        assert_eq!(
+            problems_of(&text),
+            [
+                "spec.shards: 2 is not between 3 and 500",
+                "spec.shard: there is no such field",
+                "spec.replicasPerShard: is the text \"x\", and has to be a whole number",
+                "spec.storage.size: `10GB` is not a quantity",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_mistake_in_one_document_does_not_hide_those_of_another() {
+        let text = format!("{MINIMAL}---\nspec: [\n---\n{}", MINIMAL.replace("name: a", "name: A"));
+        let problems = problems_of(&text);
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].contains("not valid YAML") && problems[1].contains("`A` is not a cluster name"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_written_out_cluster_reads_as_the_same_cluster() {
+        let cluster = read(MINIMAL, None).unwrap().remove(0).cluster;
+        let written = serde_json::to_string(&cluster).unwrap();
+        assert_eq!(read(&written, None).unwrap()[0].cluster, cluster);
+        assert_eq!(serde_json::from_str::<Cluster>(&written).unwrap(), cluster);
+    }
+
+    #[test]
+    fn nothing_is_not_a_cluster() {
+        assert_eq!(problems_of("# nothing\n---\n"), ["there is no ValkeyCluster in it"]);
+    }
+}

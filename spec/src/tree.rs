@@ -1,0 +1,315 @@
+//! YAML text as a tree in which every key and value knows where it stands.
+//!
+//! A typed reading stops at the first mistake and forgets places. This one goes on: duplicate keys, ambiguous scalars and
+//! misused features of YAML are collected as problems while the tree is built, so that one run names them all.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use granit_parser::{Event, Parser, ScalarStyle, ScanError};
+
+use crate::plain::{self, Plain};
+use crate::problem::{Complaint, Path, Problem, Segment};
+
+/// A value and the bytes of the source that it stands in.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Node {
+    pub(crate) value: Value,
+    pub(crate) span: Range<usize>,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// One key of a map.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) key_span: Range<usize>,
+    pub(crate) node: Node,
+}
+
+impl Node {
+    /// The bytes to point at for a path: of its value, or of what comes nearest above it.
+    pub(crate) fn locate(&self, path: &Path) -> Range<usize> {
+        let mut node = self;
+        let mut span = 0..0;
+        for segment in path.segments() {
+            match (segment, &node.value) {
+                (Segment::Key(key), Value::Map(entries)) => match entries.iter().find(|entry| entry.key == *key) {
+                    Some(entry) => {
+                        span = entry.pointed_at();
+                        node = &entry.node;
+                    }
+                    None => break,
+                },
+                (Segment::Index(index), Value::List(elements)) => match elements.get(*index) {
+                    Some(element) => {
+                        span = element.span.clone();
+                        node = element;
+                    }
+                    None => break,
+                },
+                _ => break,
+            }
+        }
+        if span.is_empty() { self.span.start..self.span.start } else { span }
+    }
+}
+
+impl Entry {
+    /// A scalar is pointed at itself; of anything longer, the key.
+    pub(crate) fn pointed_at(&self) -> Range<usize> {
+        match self.node.value {
+            Value::List(_) | Value::Map(_) | Value::Null => self.key_span.clone(),
+            Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::Text(_) => self.node.span.clone(),
+        }
+    }
+}
+
+/// The tree of the one document in `text`, which starts at byte `base` of its file; none if it holds nothing but comments.
+///
+/// A mistake of syntax ends the reading; every other problem is added to `problems` and read past.
+pub(crate) fn parse(text: &str, base: usize, problems: &mut Vec<Problem>) -> Option<Node> {
+    let mut builder = Builder { base, stack: Vec::new(), root: None, anchors: HashMap::new(), nodes: 0, problems };
+    for item in Parser::new_from_str(text) {
+        match item {
+            Ok((event, span)) => {
+                let bytes = bytes_of(text, span.start.byte_offset(), span.end.byte_offset(), base);
+                if builder.take(event, bytes).is_err() {
+                    return None;
+                }
+            }
+            Err(error) => {
+                builder.syntax(text, &error);
+                return None;
+            }
+        }
+    }
+    builder.root
+}
+
+fn bytes_of(text: &str, start: Option<usize>, end: Option<usize>, base: usize) -> Range<usize> {
+    let start = start.unwrap_or(0).min(text.len());
+    let end = end.unwrap_or(start).clamp(start, text.len());
+    base + start..base + end
+}
+
+/// More nodes than any spec has; what stops an alias bomb.
+const NODE_LIMIT: usize = 20_000;
+
+/// A map or list that is still being read.
+enum Open {
+    List { elements: Vec<Node>, start: usize, anchor: usize },
+    Map { entries: Vec<Entry>, key: Option<(String, Range<usize>)>, start: usize, anchor: usize },
+}
+
+struct Builder<'p> {
+    base: usize,
+    stack: Vec<Open>,
+    root: Option<Node>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+    problems: &'p mut Vec<Problem>,
+}
+
+/// The document cannot be read further; the problem has been noted.
+struct Stop;
+
+impl Builder<'_> {
+    fn take(&mut self, event: Event<'_>, span: Range<usize>) -> Result<(), Stop> {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                if tag.is_some() {
+                    self.complain(span.clone(), "tags are not supported", "remove the `!…` in front of the value");
+                }
+                let value = self.scalar(&text, style, &span);
+                self.place(Node { value, span }, anchor)
+            }
+            Event::SequenceStart(_, anchor, _) => {
+                self.stack.push(Open::List { elements: Vec::new(), start: span.start, anchor });
+                Ok(())
+            }
+            Event::MappingStart(_, anchor, _) => {
+                self.stack.push(Open::Map { entries: Vec::new(), key: None, start: span.start, anchor });
+                Ok(())
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(span.end),
+            Event::Alias(id) => self.alias(id, span),
+            _ => Ok(()),
+        }
+    }
+
+    fn scalar(&mut self, text: &str, style: ScalarStyle, span: &Range<usize>) -> Value {
+        if style != ScalarStyle::Plain {
+            return Value::Text(text.to_owned());
+        }
+        match plain::resolve(text) {
+            Plain::Null => Value::Null,
+            Plain::Bool(value) => Value::Bool(value),
+            Plain::Integer(value) => Value::Integer(value),
+            Plain::Float(value) => Value::Float(value),
+            Plain::Text => Value::Text(text.to_owned()),
+            Plain::Ambiguous(other) => {
+                let message = format!("`{text}` is text to some readers of YAML and {other} to others");
+                let hint = match other {
+                    "a boolean" => format!("write \"{text}\" for the text, or true or false"),
+                    _ => format!("write \"{text}\" for the text, or a plain decimal number"),
+                };
+                self.complain(span.clone(), message, hint);
+                Value::Text(text.to_owned())
+            }
+        }
+    }
+
+    fn alias(&mut self, id: usize, span: Range<usize>) -> Result<(), Stop> {
+        match self.anchors.get(&id).cloned() {
+            Some(node) => {
+                self.nodes += count(&node);
+                self.place(Node { value: node.value, span }, 0)
+            }
+            None => self.stop(span, "an alias stands inside its own anchor", "write the value out"),
+        }
+    }
+
+    fn close(&mut self, end: usize) -> Result<(), Stop> {
+        match self.stack.pop() {
+            Some(Open::List { elements, start, anchor }) => {
+                self.place(Node { value: Value::List(elements), span: start..end.max(start) }, anchor)
+            }
+            Some(Open::Map { entries, start, anchor, .. }) => {
+                self.place(Node { value: Value::Map(entries), span: start..end.max(start) }, anchor)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a finished node where it belongs: a key, the value of the key before it, an element, or the document itself.
+    fn place(&mut self, node: Node, anchor: usize) -> Result<(), Stop> {
+        self.nodes += 1;
+        if self.nodes > NODE_LIMIT {
+            return self.stop(node.span, format!("more than {NODE_LIMIT} values in one document"), "split it, or write aliases out");
+        }
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        match self.stack.last_mut() {
+            None => self.root = Some(node),
+            Some(Open::List { elements, .. }) => elements.push(node),
+            Some(Open::Map { entries, key, .. }) => match key.take() {
+                Some((name, key_span)) => match entries.iter().any(|entry| entry.key == name) {
+                    true => self.duplicate(&name, key_span),
+                    false => entries.push(Entry { key: name, key_span, node }),
+                },
+                None => match key_text(&node.value) {
+                    Some(name) => *key = Some((name, node.span)),
+                    None => return self.stop(node.span, "a key has to be text", "write the key as plain text"),
+                },
+            },
+        }
+        Ok(())
+    }
+
+    fn duplicate(&mut self, name: &str, span: Range<usize>) {
+        let message = format!("the key `{name}` stands here a second time");
+        self.complain(span, message, "keep one of the two: a reader would silently drop the other");
+    }
+
+    fn syntax(&mut self, text: &str, error: &ScanError) {
+        let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
+        let tab = text.get(..at).and_then(|before| before.rsplit('\n').next()).is_some_and(|line| line.contains('\t'))
+            || text.get(at..).is_some_and(|rest| rest.starts_with('\t'));
+        let hint = if tab { "indent with spaces: YAML does not allow tabs there" } else { "mend the YAML around this place" };
+        let message = format!("not valid YAML: {}", error.kind());
+        self.complain(self.base + at..self.base + at, message, hint);
+    }
+
+    fn stop(&mut self, span: Range<usize>, message: impl Into<String>, hint: &str) -> Result<(), Stop> {
+        self.complain(span, message, hint);
+        Err(Stop)
+    }
+
+    fn complain(&mut self, span: Range<usize>, message: impl Into<String>, hint: impl Into<String>) {
+        self.problems.push(Problem { path: self.path(), complaint: Complaint::new(message, hint), span: Some(span) });
+    }
+
+    /// The path of what is being read just now.
+    fn path(&self) -> Path {
+        self.stack.iter().fold(Path::default(), |path, open| match open {
+            Open::List { elements, .. } => path.index(elements.len()),
+            Open::Map { key: Some((name, _)), .. } => path.key(name.clone()),
+            Open::Map { key: None, .. } => path,
+        })
+    }
+}
+
+fn key_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Float(_) | Value::List(_) | Value::Map(_) => None,
+    }
+}
+
+fn count(node: &Node) -> usize {
+    match &node.value {
+        Value::List(elements) => 1 + elements.iter().map(count).sum::<usize>(),
+        Value::Map(entries) => 1 + entries.iter().map(|entry| count(&entry.node)).sum::<usize>(),
+        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::Text(_) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems_of(text: &str) -> Vec<String> {
+        let mut problems = Vec::new();
+        parse(text, 0, &mut problems);
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_duplicate_key_is_found_in_one_reading() {
+        assert_eq!(
+            problems_of("a: 1\na: 2\nb: {c: 1, c: 2}\n"),
+            ["the key `a` stands here a second time", "b: the key `c` stands here a second time"]
+        );
+    }
+
+    #[test]
+    fn values_know_their_place() {
+        let text = "spec:\n  list: [one, two]\n";
+        let root = parse(text, 0, &mut Vec::new()).unwrap();
+        assert_eq!(&text[root.locate(&Path::of("spec.list").index(1))], "two");
+        assert_eq!(&text[root.locate(&Path::of("spec.list.nothing"))], "list");
+    }
+
+    #[test]
+    fn aliases_are_followed_and_bombs_are_not() {
+        assert!(problems_of("a: &x {b: 1}\nc: *x\n").is_empty());
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let previous = format!("*a{}, ", level - 1).repeat(10);
+            bomb += &format!("a{level}: &a{level} [{}]\n", previous.trim_end_matches(", "));
+        }
+        assert!(problems_of(&bomb)[0].contains("more than 20000 values"));
+    }
+
+    #[test]
+    fn a_tab_is_named_as_such() {
+        let mut problems = Vec::new();
+        parse("spec:\n\tshards: 3\n", 0, &mut problems);
+        assert!(problems[0].complaint.hint.as_deref().unwrap().contains("tabs"), "{problems:?}");
+    }
+}
