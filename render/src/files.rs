@@ -1,0 +1,168 @@
+//! The texts that the servers' ConfigMap carries: `valkey.conf`, what changes live, and the scripts.
+
+use std::collections::BTreeMap;
+
+use minijinja::value::{Serde, Value};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use spec::{Auth, ClientAuth, Cluster, Fsync, Series, Tls, names};
+
+use crate::error::Error;
+use crate::templates;
+
+/// How long a member may be silent before the others take it for dead.
+const CLUSTER_NODE_TIMEOUT_MS: u32 = 5000;
+/// How long a planned failover may hold writes.
+const MANUAL_FAILOVER_TIMEOUT_MS: u32 = 5000;
+/// How long a stopping server waits for its replicas to catch up.
+const SHUTDOWN_TIMEOUT_SECONDS: u32 = 10;
+/// How long the stop script waits for a planned failover.
+const FAILOVER_WAIT_SECONDS: u32 = MANUAL_FAILOVER_TIMEOUT_MS / 1000 + 1;
+/// What the steps of a stop may take besides their waits.
+const STOP_MARGIN_SECONDS: u32 = 14;
+/// A slow disk writes so much of a snapshot in a second.
+const SLOW_DISK_BYTES_PER_SECOND: u64 = 20 << 20;
+/// How often a server looks for a renewed certificate.
+const CERTIFICATE_RELOAD_SECONDS: u32 = 60;
+
+/// The texts, by the key under which the ConfigMap carries each.
+#[derive(Debug, Clone)]
+pub(crate) struct Files(BTreeMap<String, String>);
+
+/// What the text templates see: strings in Valkey's own words.
+#[derive(Debug, Serialize)]
+struct FileContext {
+    client_port: u16,
+    cluster_node_timeout_ms: u32,
+    manual_failover_timeout_ms: Option<u32>,
+    failover_wait_seconds: u32,
+    shutdown_timeout_seconds: u32,
+    shutdown_on_sigterm: &'static str,
+    tls: Option<TlsFiles>,
+    auth: bool,
+    append_only: &'static str,
+    fsync: &'static str,
+    save: String,
+    forget_empty_primary: bool,
+    nodes_domain: String,
+    directives: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct TlsFiles {
+    auth_clients: &'static str,
+    reload_seconds: Option<u32>,
+}
+
+/// The texts for a cluster.
+pub(crate) fn render(cluster: &Cluster) -> Result<Files, Error> {
+    let restarting = FileContext::of(cluster, cluster.config.lines(false).collect());
+    let live = FileContext { directives: live_directives(cluster), ..FileContext::of(cluster, Vec::new()) };
+    let text = |&name: &&str| {
+        let context = if name == "live.conf" { &live } else { &restarting };
+        templates::render(name, Value::from(Serde(context))).map(|text| (name.to_owned(), text))
+    };
+    templates::FILES.iter().map(|(name, _)| name).map(|name| text(&name)).collect::<Result<_, _>>().map(Files)
+}
+
+fn live_directives(cluster: &Cluster) -> Vec<String> {
+    let max_memory = cluster.max_memory().map(|bytes| format!("maxmemory {bytes}"));
+    max_memory.into_iter().chain(cluster.config.lines(true)).collect()
+}
+
+/// How long Kubernetes waits between telling a pod to stop and killing it: the planned failover of the stop script, the wait for
+/// replicas, and the last snapshot, where that is all there is on disk.
+pub(crate) fn grace_seconds(cluster: &Cluster) -> u64 {
+    let base = u64::from(FAILOVER_WAIT_SECONDS + SHUTDOWN_TIMEOUT_SECONDS + STOP_MARGIN_SECONDS);
+    let snapshot = match (saves_at_stop(cluster), cluster.max_memory()) {
+        (false, _) => 0,
+        (true, Some(bytes)) => bytes.div_ceil(SLOW_DISK_BYTES_PER_SECOND),
+        (true, None) => 600,
+    };
+    base + snapshot
+}
+
+/// A log is complete at every moment; where there is none, a snapshot is written at the end.
+const fn saves_at_stop(cluster: &Cluster) -> bool {
+    !cluster.persistence.append_only && cluster.persistence.keeps_keys()
+}
+
+impl Files {
+    /// Changes when, and only when, a running server has to be restarted to have what is in the texts.
+    pub(crate) fn restart_hash(&self) -> String {
+        let mut hasher = Sha256::new();
+        for name in ["valkey.conf", "start.sh"] {
+            let text = self.0.get(name).map_or("", String::as_str);
+            for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+                hasher.update(line);
+                hasher.update("\n");
+            }
+        }
+        hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The data of the ConfigMap.
+    pub(crate) fn into_data(self) -> BTreeMap<String, String> {
+        self.0
+    }
+}
+
+impl FileContext {
+    fn of(cluster: &Cluster, directives: Vec<String>) -> Self {
+        let series = cluster.version.series;
+        let snapshots: Vec<String> = cluster.persistence.snapshots.iter().map(ToString::to_string).collect();
+        Self {
+            client_port: names::CLIENT_PORT,
+            cluster_node_timeout_ms: CLUSTER_NODE_TIMEOUT_MS,
+            manual_failover_timeout_ms: (series >= Series::V8_1).then_some(MANUAL_FAILOVER_TIMEOUT_MS),
+            failover_wait_seconds: FAILOVER_WAIT_SECONDS,
+            shutdown_timeout_seconds: SHUTDOWN_TIMEOUT_SECONDS,
+            shutdown_on_sigterm: shutdown_on_sigterm(cluster),
+            tls: TlsFiles::of(&cluster.tls, series),
+            auth: cluster.auth != Auth::Disabled,
+            append_only: yes_or_no(cluster.persistence.append_only),
+            fsync: fsync(cluster.persistence.fsync),
+            save: if snapshots.is_empty() { "\"\"".to_owned() } else { snapshots.join(" ") },
+            forget_empty_primary: !cluster.persistence.keeps_keys() && cluster.replicas_per_shard > 0,
+            nodes_domain: names::nodes_domain(cluster),
+            directives,
+        }
+    }
+}
+
+impl TlsFiles {
+    fn of(tls: &Tls, series: Series) -> Option<Self> {
+        let client_auth = match tls {
+            Tls::Issued { client_auth, .. } | Tls::Provided { client_auth, .. } => client_auth,
+            Tls::Disabled => return None,
+        };
+        let auth_clients = match client_auth {
+            ClientAuth::Required => "yes",
+            ClientAuth::Optional => "optional",
+            ClientAuth::Off => "no",
+        };
+        Some(Self { auth_clients, reload_seconds: (series >= Series::V9_1).then_some(CERTIFICATE_RELOAD_SECONDS) })
+    }
+}
+
+const fn shutdown_on_sigterm(cluster: &Cluster) -> &'static str {
+    let can_fail_over = matches!(cluster.version.series, Series::V9_0 | Series::V9_1);
+    match (saves_at_stop(cluster), can_fail_over) {
+        (true, true) => "save failover",
+        (true, false) => "save",
+        (false, true) => "nosave failover",
+        (false, false) => "nosave",
+    }
+}
+
+const fn fsync(fsync: Fsync) -> &'static str {
+    match fsync {
+        Fsync::Always => "always",
+        Fsync::Everysec => "everysec",
+        Fsync::No => "no",
+    }
+}
+
+const fn yes_or_no(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
+}

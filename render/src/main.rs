@@ -1,0 +1,7 @@
+fn main() {
+    let text = std::fs::read_to_string(std::env::args().nth(1).unwrap()).unwrap();
+    match spec::read(&text, None) {
+        Err(p) => for x in p { println!("{x}  {:?}", x.complaint.hint) },
+        Ok(r) => for x in r { print!("{}", render::Manifest::render(&x.cluster).unwrap_or_else(|e| panic!("{e}")).to_yaml().unwrap()) },
+    }
+}

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Starts the server in the foreground.
+set -eu
+
+run=/run/valkey
+umask 077
+
+# A pod keeps the configuration that it was born with, however often its container restarts: during an upgrade, the ConfigMap
+# already holds what an older server would refuse to start on.
+if [ ! -f "$run/valkey.conf" ]; then
+    cat /etc/valkey/valkey.conf /etc/valkey/live.conf >"$run/valkey.conf.new"
+    mv "$run/valkey.conf.new" "$run/valkey.conf"
+fi
+
+# The password goes into a file in memory: it is in no argument and no environment.
+: >"$run/auth.conf"
+if [ -f /etc/valkey-auth/password ]; then
+    password=$(cat /etc/valkey-auth/password)
+    case "$password" in
+        '')
+            echo "start.sh: the password is empty; put one into its Secret" >&2
+            exit 1
+            ;;
+        *'
+'*)
+            echo "start.sh: the password has a line break in it; Valkey's configuration cannot hold one" >&2
+            exit 1
+            ;;
+    esac
+    quoted=$(printf '%s' "$password" | sed 's/\\/\\\\/g; s/"/\\"/g')
+    printf 'requirepass "%s"\nprimaryauth "%s"\n' "$quoted" "$quoted" >"$run/auth.conf"
+    printf '%s' "$password" >"$run/password"
+fi
+{% if forget_empty_primary %}
+
+# Nothing is kept on disk: a primary that comes back is empty, and its replicas would copy that. It comes back as a new node
+# instead, which owns nothing; a replica takes the shard over, and the agent makes the new node a replica of it.
+if [ -f nodes.conf ] && grep -q 'myself,master .* connected [0-9]' nodes.conf; then
+    echo "start.sh: this server owned slots and lost its keys; it starts as a new node" >&2
+    rm -f nodes.conf
+fi
+{% endif %}
+
+# Read from standard input: nothing that CONFIG REWRITE writes could survive a restart.
+exec valkey-server - \
+    --include "$run/auth.conf" \
+    --cluster-announce-ip "$POD_IP" \
+    --cluster-announce-hostname "$POD_NAME.{{ nodes_domain }}" \
+    <"$run/valkey.conf"
