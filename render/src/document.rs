@@ -7,6 +7,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::extensions::{Certificate, PodMonitor, PrometheusRule};
@@ -74,7 +75,7 @@ impl Document {
     ///
     /// # Errors
     /// When a value cannot be represented in JSON, which no type in here allows.
-    pub fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
+    pub fn to_json(&self) -> Result<Value, serde_json::Error> {
         serde_json::to_value(self)
     }
 }
@@ -82,8 +83,8 @@ impl Document {
 impl Identity {
     /// What the object in this JSON is known by; none if it is not an object of Kubernetes.
     #[must_use]
-    pub fn of(json: &serde_json::Value) -> Option<Self> {
-        let text = |pointer: &str| json.pointer(pointer).and_then(serde_json::Value::as_str).map(str::to_owned);
+    pub fn of(json: &Value) -> Option<Self> {
+        let text = |pointer: &str| json.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         Some(Self {
             api_version: text("/apiVersion")?,
             kind: text("/kind")?,
@@ -105,15 +106,30 @@ impl std::fmt::Display for Identity {
     }
 }
 
-fn strictly<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    let mut unknown = Vec::new();
-    let read = serde_saphyr::with_deserializer_from_str(text, |deserializer| {
-        serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string().replace(".?", "")))
-    });
-    match (read, unknown.is_empty()) {
-        (Ok(object), true) => Ok(object),
-        (Ok(_), false) => Err(format!("there is no field {}", unknown.join(", "))),
-        (Err(error), _) => Err(error.to_string()),
+/// Reads an object and writes it again: what does not come back was not understood.
+fn strictly<T: DeserializeOwned + Serialize>(text: &str) -> Result<T, String> {
+    let written: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    let object: T = serde_json::from_value(written.clone()).map_err(|error| error.to_string())?;
+    let understood = serde_json::to_value(&object).map_err(|error| error.to_string())?;
+    match first_difference(&written, &understood) {
+        None => Ok(object),
+        Some(path) => Err(format!("there is no field {path}")),
+    }
+}
+
+/// The path of the first value that is not the same on both sides.
+fn first_difference(written: &Value, understood: &Value) -> Option<String> {
+    let below = |key: String, path: String| if path.is_empty() { key } else { format!("{key}.{path}") };
+    match (written, understood) {
+        (Value::Object(fields), Value::Object(known)) => fields.iter().find_map(|(key, value)| match known.get(key) {
+            Some(other) => first_difference(value, other).map(|path| below(key.clone(), path)),
+            None => Some(key.clone()),
+        }),
+        (Value::Array(elements), Value::Array(known)) if elements.len() == known.len() => {
+            let pairs = elements.iter().zip(known).enumerate();
+            pairs.into_iter().find_map(|(index, (one, other))| first_difference(one, other).map(|path| below(index.to_string(), path)))
+        }
+        _ => (written != understood).then(String::new),
     }
 }
 
