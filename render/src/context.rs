@@ -13,6 +13,8 @@ use spec::{
 use crate::alerts::{self, Alert};
 use crate::error::Error;
 use crate::files;
+use crate::tree::Tree;
+use crate::yaml;
 
 /// The user of the official image.
 const SERVER_USER: u32 = 999;
@@ -160,7 +162,8 @@ impl Context {
     /// Only when a template of a text file is broken, which no spec can bring about.
     pub(crate) fn of(cluster: &Cluster) -> Result<Self, Error> {
         let files = files::render(cluster)?;
-        let desired_state = crate::yaml::write(&spec::ValkeyCluster::from(cluster.clone()))?;
+        let desired = serde_json::to_string(&spec::ValkeyCluster::from(cluster.clone()))?;
+        let desired_state = yaml::write(&Tree::read_json(&desired)?)?;
         let names = Names::of(cluster);
         Ok(Self {
             namespace: cluster.namespace.to_string(),

@@ -1,48 +1,97 @@
-//! One Kubernetes object, in the type that the API server would read it into.
+//! One Kubernetes object: the tree that is written, and the type that the API server would read it into.
+
+use std::fmt;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
 use crate::extensions::{Certificate, PodMonitor, PrometheusRule};
+use crate::tree::Tree;
+use crate::yaml;
 
-macro_rules! documents {
+/// What a template made, before it is looked at.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) kind: Kind,
+    pub(crate) template: &'static str,
+    pub(crate) text: String,
+}
+
+/// One Kubernetes object, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    identity: Identity,
+    yaml: String,
+}
+
+impl Draft {
+    /// The object's fields.
+    pub(crate) fn tree(&self) -> Result<Tree<'_>, Error> {
+        Tree::read(&self.text).map_err(|reason| self.error(reason))
+    }
+
+    /// Reads the object into the type of its kind, and refuses every field that the kind does not have.
+    pub(crate) fn judge(&self, tree: &Tree<'_>) -> Result<Object, Error> {
+        let value = serde_json::to_value(tree)?;
+        Object::read(self.kind, &value).map_err(|reason| self.error(reason))
+    }
+
+    const fn error(&self, reason: String) -> Error {
+        Error::Document { template: self.template, reason }
+    }
+}
+
+impl Document {
+    /// Writes an object in its final form.
+    pub(crate) fn of(tree: &Tree<'_>) -> Result<Self, Error> {
+        Ok(Self { identity: Identity::of(tree), yaml: yaml::write(tree)? })
+    }
+
+    /// What the object is known by.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The object as YAML.
+    #[must_use]
+    pub fn yaml(&self) -> &str {
+        &self.yaml
+    }
+}
+
+macro_rules! kinds {
     ($($kind:ident),+ $(,)?) => {
         /// The kinds of objects that are rendered.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Kind {
-            $(#[doc = concat!("`", stringify!($kind), "`")] $kind,)+
+        pub(crate) enum Kind {
+            $($kind,)+
         }
 
-        /// One Kubernetes object.
-        #[derive(Debug, Clone, PartialEq, Serialize)]
-        #[serde(untagged)]
-        pub enum Document {
-            $(#[doc = concat!("A `", stringify!($kind), "`.")] $kind(Box<$kind>),)+
+        /// One object in the type of its kind.
+        #[derive(Debug, Clone, PartialEq)]
+        pub(crate) enum Object {
+            $($kind(Box<$kind>),)+
         }
 
-        impl Document {
-            /// Reads what a template made, and refuses every field that its kind does not have.
-            ///
-            /// # Errors
-            /// When it is not such an object.
-            pub(crate) fn parse(kind: Kind, template: &'static str, text: &str) -> Result<Self, Error> {
+        impl Object {
+            fn read(kind: Kind, value: &Value) -> Result<Self, String> {
                 match kind {
-                    $(Kind::$kind => strictly(text).map(Box::new).map(Self::$kind),)+
+                    $(Kind::$kind => strictly(value).map(Box::new).map(Self::$kind),)+
                 }
-                .map_err(|reason| Error::Document { template, reason })
             }
         }
     };
 }
 
-documents!(
+kinds!(
     ServiceAccount,
     Role,
     RoleBinding,
@@ -70,27 +119,12 @@ pub struct Identity {
     pub name: String,
 }
 
-impl Document {
-    /// The object as JSON, as it would be sent to the API server.
-    ///
-    /// # Errors
-    /// When a value cannot be represented in JSON, which no type in here allows.
-    pub fn to_json(&self) -> Result<Value, serde_json::Error> {
-        serde_json::to_value(self)
-    }
-}
-
 impl Identity {
-    /// What the object in this JSON is known by; none if it is not an object of Kubernetes.
+    /// What the object is known by; empty where it does not say.
     #[must_use]
-    pub fn of(json: &Value) -> Option<Self> {
-        let text = |pointer: &str| json.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        Some(Self {
-            api_version: text("/apiVersion")?,
-            kind: text("/kind")?,
-            namespace: text("/metadata/namespace").unwrap_or_default(),
-            name: text("/metadata/name")?,
-        })
+    pub fn of(object: &Tree<'_>) -> Self {
+        let text = |path| object.text_at(path).to_owned();
+        Self { api_version: text("apiVersion"), kind: text("kind"), namespace: text("metadata/namespace"), name: text("metadata/name") }
     }
 
     /// The file name that kustomize would give it: `apps_v1_statefulset_sessions.yaml`.
@@ -100,34 +134,40 @@ impl Identity {
     }
 }
 
-impl std::fmt::Display for Identity {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Identity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}/{}", self.kind, self.name)
     }
 }
 
-/// Reads an object and writes it again: what does not come back was not understood.
-fn strictly<T: DeserializeOwned + Serialize>(text: &str) -> Result<T, String> {
-    let written: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
-    let object: T = serde_json::from_value(written.clone()).map_err(|error| error.to_string())?;
+/// Reads an object and writes it again: what does not come back as it was has not been understood.
+fn strictly<T: DeserializeOwned + Serialize>(written: &Value) -> Result<T, String> {
+    let object = T::deserialize(written).map_err(|error| error.to_string())?;
     let understood = serde_json::to_value(&object).map_err(|error| error.to_string())?;
-    match first_difference(&written, &understood) {
+    if understood == *written {
+        return Ok(object);
+    }
+    match first_difference(written, &understood) {
         None => Ok(object),
-        Some(path) => Err(format!("there is no field {path}")),
+        Some(path) => Err(format!("there is no field {path}, or it lacks one that is required")),
     }
 }
 
 /// The path of the first value that is not the same on both sides.
 fn first_difference(written: &Value, understood: &Value) -> Option<String> {
-    let below = |key: String, path: String| if path.is_empty() { key } else { format!("{key}.{path}") };
+    let below = |key: &str, path: String| if path.is_empty() { key.to_owned() } else { format!("{key}.{path}") };
     match (written, understood) {
-        (Value::Object(fields), Value::Object(known)) => fields.iter().find_map(|(key, value)| match known.get(key) {
-            Some(other) => first_difference(value, other).map(|path| below(key.clone(), path)),
-            None => Some(key.clone()),
-        }),
+        (Value::Object(fields), Value::Object(known)) => {
+            let missing = known.keys().find(|key| !fields.contains_key(*key)).cloned();
+            let differs = |(key, value): (&String, &Value)| match known.get(key) {
+                Some(other) => first_difference(value, other).map(|path| below(key, path)),
+                None => Some(key.clone()),
+            };
+            fields.iter().find_map(differs).or(missing)
+        }
         (Value::Array(elements), Value::Array(known)) if elements.len() == known.len() => {
-            let pairs = elements.iter().zip(known).enumerate();
-            pairs.into_iter().find_map(|(index, (one, other))| first_difference(one, other).map(|path| below(index.to_string(), path)))
+            let mut pairs = elements.iter().zip(known).enumerate();
+            pairs.find_map(|(index, (one, other))| first_difference(one, other).map(|path| below(&index.to_string(), path)))
         }
         _ => (written != understood).then(String::new),
     }
@@ -138,17 +178,24 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        Document::parse(Kind::Service, "service.yaml", text).unwrap_err().to_string()
+        let draft = Draft { kind: Kind::Service, template: "service.yaml", text: text.to_owned() };
+        draft.judge(&draft.tree().unwrap()).unwrap_err().to_string()
     }
 
     #[test]
     fn a_field_that_the_kind_does_not_have_is_refused_with_its_path() {
-        let text = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 1, prot: TCP}]}\n";
+        let text = "apiVersion: v1\nkind: Service\nmetadata: {\"name\": \"a\"}\nspec:\n  ports:\n  - port: 1\n    prot: TCP\n";
         assert!(refusal(text).contains("there is no field spec.ports.0.prot"), "{}", refusal(text));
     }
 
     #[test]
+    fn a_required_field_that_is_missing_is_refused() {
+        let text = "apiVersion: v1\nkind: Service\nmetadata: {\"name\": \"a\"}\nspec:\n  ports:\n  - protocol: TCP\n";
+        assert!(refusal(text).contains("port"), "{}", refusal(text));
+    }
+
+    #[test]
     fn another_kind_is_refused() {
-        assert!(refusal("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n").contains("Service"));
+        assert!(refusal("apiVersion: v1\nkind: Secret\nmetadata: {\"name\": \"a\"}\n").contains("Service"));
     }
 }

@@ -8,25 +8,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use serde_json::Value;
 use spec::{Auth, Cluster, Tls, names};
 
-use crate::document::{Document, Identity};
+use crate::document::{Draft, Identity, Object};
 use crate::error::Error;
+use crate::tree::Tree;
 
-/// Checks every law.
-pub(crate) fn hold(documents: &[Document], cluster: &Cluster) -> Result<(), Error> {
-    let objects = documents.iter().map(Document::to_json).collect::<Result<Vec<_>, _>>().map_err(|e| Error::Law(e.to_string()))?;
-    let workloads = workloads(documents);
+/// Judges every document by the type of its kind, and all of them together by the laws.
+pub(crate) fn judge(drafts: &[Draft], trees: &[Tree<'_>], cluster: &Cluster) -> Result<(), Error> {
+    let objects = drafts.iter().zip(trees).map(|(draft, tree)| draft.judge(tree)).collect::<Result<Vec<_>, _>>()?;
+    let workloads = workloads(&objects);
     let broken = [
-        every_object_has_a_name_of_its_own(&objects, cluster),
-        nothing_is_substituted_on_the_way(&objects),
+        every_object_has_a_name_of_its_own(trees, cluster),
+        no_text_is_changed_on_the_way(trees),
         workloads.iter().flat_map(workload_selects_its_own_pods).collect(),
-        workloads.iter().flat_map(|workload| what_a_pod_names_is_there(workload, documents, cluster)).collect(),
-        workloads.iter().flat_map(|workload| what_is_mounted_is_a_volume(workload)).collect(),
-        every_selector_selects_pods(documents, &workloads),
-        services_lead_to_ports(documents, &workloads),
-        the_binding_binds_what_is_there(documents),
+        workloads.iter().flat_map(|workload| what_a_pod_names_is_there(workload, &objects, cluster)).collect(),
+        workloads.iter().flat_map(what_is_mounted_is_a_volume).collect(),
+        every_selector_selects_pods(&objects, &workloads),
+        services_lead_to_ports(&objects, &workloads),
+        the_binding_binds_what_is_there(&objects),
     ];
     match broken.into_iter().flatten().next() {
         None => Ok(()),
@@ -44,13 +44,13 @@ struct Workload<'d> {
     service: Option<&'d str>,
 }
 
-fn workloads(documents: &[Document]) -> Vec<Workload<'_>> {
-    documents.iter().filter_map(workload).collect()
+fn workloads(objects: &[Object]) -> Vec<Workload<'_>> {
+    objects.iter().filter_map(workload).collect()
 }
 
-fn workload(document: &Document) -> Option<Workload<'_>> {
-    match document {
-        Document::StatefulSet(set) => {
+fn workload(object: &Object) -> Option<Workload<'_>> {
+    match object {
+        Object::StatefulSet(set) => {
             let spec = &set.spec;
             let claims = spec.volume_claim_templates.iter().flatten().filter_map(|claim| claim.metadata.name.clone());
             Some(Workload {
@@ -62,7 +62,7 @@ fn workload(document: &Document) -> Option<Workload<'_>> {
                 service: spec.service_name.as_deref(),
             })
         }
-        Document::Deployment(deployment) => {
+        Object::Deployment(deployment) => {
             let spec = &deployment.spec;
             Some(Workload {
                 name: deployment.metadata.name.clone()?,
@@ -73,16 +73,16 @@ fn workload(document: &Document) -> Option<Workload<'_>> {
                 service: None,
             })
         }
-        Document::ServiceAccount(_)
-        | Document::Role(_)
-        | Document::RoleBinding(_)
-        | Document::NetworkPolicy(_)
-        | Document::Certificate(_)
-        | Document::ConfigMap(_)
-        | Document::Service(_)
-        | Document::PodDisruptionBudget(_)
-        | Document::PodMonitor(_)
-        | Document::PrometheusRule(_) => None,
+        Object::ServiceAccount(_)
+        | Object::Role(_)
+        | Object::RoleBinding(_)
+        | Object::NetworkPolicy(_)
+        | Object::Certificate(_)
+        | Object::ConfigMap(_)
+        | Object::Service(_)
+        | Object::PodDisruptionBudget(_)
+        | Object::PodMonitor(_)
+        | Object::PrometheusRule(_) => None,
     }
 }
 
@@ -99,33 +99,32 @@ impl Workload<'_> {
     }
 }
 
-fn every_object_has_a_name_of_its_own(objects: &[Value], cluster: &Cluster) -> Vec<String> {
+fn every_object_has_a_name_of_its_own(trees: &[Tree<'_>], cluster: &Cluster) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let mut broken = Vec::new();
-    for object in objects {
-        match Identity::of(object) {
-            None => broken.push(format!("an object has no apiVersion, kind or name: {object}")),
-            Some(identity) => {
-                if identity.name.len() > 63 || identity.namespace != cluster.namespace.to_string() {
-                    broken.push(format!("{identity} has a name that is too long, or another namespace"));
-                }
-                if !seen.insert((identity.kind.clone(), identity.name.clone())) {
-                    broken.push(format!("{identity} is there twice"));
-                }
-            }
+    for identity in trees.iter().map(Identity::of) {
+        if identity.name.is_empty() || identity.name.len() > 63 || identity.namespace != cluster.namespace.as_ref() {
+            broken.push(format!("{identity} has no name, one that is too long, or another namespace"));
+        }
+        if !seen.insert(identity.to_string()) {
+            broken.push(format!("{identity} is there twice"));
         }
     }
     broken
 }
 
-/// Flux replaces `${…}` and `$$` in manifests; text with either would arrive as another.
-fn nothing_is_substituted_on_the_way(objects: &[Value]) -> Vec<String> {
-    let suspicious = |object: &&Value| {
-        let text = object.to_string();
-        text.contains("${") || text.contains("$$")
-    };
-    let name = |object: &Value| Identity::of(object).map(|identity| identity.to_string()).unwrap_or_default();
-    objects.iter().filter(suspicious).map(|object| format!("{} has text that Flux would substitute", name(object))).collect()
+/// Flux replaces `${…}` and `$$` in manifests; editors and Git's own check take blanks from the ends of lines.
+fn no_text_is_changed_on_the_way(trees: &[Tree<'_>]) -> Vec<String> {
+    fn is_changed(tree: &Tree<'_>) -> bool {
+        match tree {
+            Tree::Text(text) => text.as_bytes().windows(2).any(|pair| matches!(pair, b"${" | b"$$" | b" \n" | [b'\t', _])),
+            Tree::List(elements) => elements.iter().any(is_changed),
+            Tree::Map(fields) => fields.iter().any(|(_, value)| is_changed(value)),
+            Tree::Null | Tree::Bool(_) | Tree::Integer(_) => false,
+        }
+    }
+    let changed = trees.iter().filter(|tree| is_changed(tree));
+    changed.map(|tree| format!("{} has text that would not arrive as it is", Identity::of(tree))).collect()
 }
 
 fn workload_selects_its_own_pods(workload: &Workload<'_>) -> Vec<String> {
@@ -134,7 +133,7 @@ fn workload_selects_its_own_pods(workload: &Workload<'_>) -> Vec<String> {
     if fine { Vec::new() } else { vec![format!("{} does not select its own pods", workload.name)] }
 }
 
-fn what_a_pod_names_is_there(workload: &Workload<'_>, documents: &[Document], cluster: &Cluster) -> Vec<String> {
+fn what_a_pod_names_is_there(workload: &Workload<'_>, objects: &[Object], cluster: &Cluster) -> Vec<String> {
     let secrets = external_secrets(cluster);
     let mut broken = Vec::new();
     let mut expect = |there: bool, what: String| {
@@ -144,21 +143,21 @@ fn what_a_pod_names_is_there(workload: &Workload<'_>, documents: &[Document], cl
     };
     for volume in workload.pod.volumes.iter().flatten() {
         if let Some(map) = &volume.config_map {
-            expect(config_map(documents, &map.name).is_some(), format!("the ConfigMap {}", map.name));
+            expect(config_map(objects, &map.name).is_some(), format!("the ConfigMap {}", map.name));
         }
         if let Some(name) = volume.secret.as_ref().and_then(|secret| secret.secret_name.as_ref()) {
             expect(secrets.contains(name), format!("the Secret {name}"));
         }
     }
     if let Some(account) = &workload.pod.service_account_name {
-        let there = documents.iter().any(|document| matches!(document, Document::ServiceAccount(found) if found.metadata.name.as_ref() == Some(account)));
+        let there = objects.iter().any(|object| matches!(object, Object::ServiceAccount(found) if found.metadata.name.as_ref() == Some(account)));
         expect(there, format!("the ServiceAccount {account}"));
     }
     if let Some(name) = workload.service {
-        expect(is_headless_service(documents, name), format!("the headless Service {name}"));
+        expect(is_headless_service(objects, name), format!("the headless Service {name}"));
     }
     for script in scripts(&workload.pod) {
-        let there = documents.iter().any(|document| has_key(document, &script));
+        let there = objects.iter().any(|object| has_key(object, &script));
         expect(there, format!("the script {script}"));
     }
     broken
@@ -174,13 +173,13 @@ fn external_secrets(cluster: &Cluster) -> BTreeSet<String> {
     password.into_iter().chain(certificate).collect()
 }
 
-fn config_map<'d>(documents: &'d [Document], name: &str) -> Option<&'d Document> {
-    documents.iter().find(|document| matches!(document, Document::ConfigMap(map) if map.metadata.name.as_deref() == Some(name)))
+fn config_map<'d>(objects: &'d [Object], name: &str) -> Option<&'d Object> {
+    objects.iter().find(|object| matches!(object, Object::ConfigMap(map) if map.metadata.name.as_deref() == Some(name)))
 }
 
-fn is_headless_service(documents: &[Document], name: &str) -> bool {
-    documents.iter().any(|document| match document {
-        Document::Service(service) => {
+fn is_headless_service(objects: &[Object], name: &str) -> bool {
+    objects.iter().any(|object| match object {
+        Object::Service(service) => {
             let spec = service.spec.as_ref();
             service.metadata.name.as_deref() == Some(name) && spec.and_then(|spec| spec.cluster_ip.as_deref()) == Some("None")
         }
@@ -188,8 +187,8 @@ fn is_headless_service(documents: &[Document], name: &str) -> bool {
     })
 }
 
-fn has_key(document: &Document, key: &str) -> bool {
-    matches!(document, Document::ConfigMap(map) if map.data.as_ref().is_some_and(|data| data.contains_key(key)))
+fn has_key(object: &Object, key: &str) -> bool {
+    matches!(object, Object::ConfigMap(map) if map.data.as_ref().is_some_and(|data| data.contains_key(key)))
 }
 
 /// The scripts that a pod runs, by the name of the file.
@@ -207,34 +206,34 @@ fn what_is_mounted_is_a_volume(workload: &Workload<'_>) -> Vec<String> {
     there.symmetric_difference(&mounted).map(|name| format!("{}: {name} is not both a volume and mounted", workload.name)).collect()
 }
 
-fn every_selector_selects_pods(documents: &[Document], workloads: &[Workload<'_>]) -> Vec<String> {
+fn every_selector_selects_pods(objects: &[Object], workloads: &[Workload<'_>]) -> Vec<String> {
     let empty = BTreeMap::new();
     let labels = |selector: &Option<LabelSelector>| selector.as_ref().and_then(|selector| selector.match_labels.clone());
-    let selector = |document: &Document| match document {
-        Document::Service(service) => service.spec.as_ref().map(|spec| spec.selector.clone().unwrap_or_default()),
-        Document::PodDisruptionBudget(budget) => budget.spec.as_ref().and_then(|spec| labels(&spec.selector)),
-        Document::NetworkPolicy(policy) => policy.spec.as_ref().and_then(|spec| labels(&spec.pod_selector)),
-        Document::PodMonitor(monitor) => Some(monitor.spec.selector.match_labels.clone().unwrap_or_default()),
-        Document::ServiceAccount(_)
-        | Document::Role(_)
-        | Document::RoleBinding(_)
-        | Document::Certificate(_)
-        | Document::ConfigMap(_)
-        | Document::StatefulSet(_)
-        | Document::Deployment(_)
-        | Document::PrometheusRule(_) => None,
+    let selector = |object: &Object| match object {
+        Object::Service(service) => service.spec.as_ref().map(|spec| spec.selector.clone().unwrap_or_default()),
+        Object::PodDisruptionBudget(budget) => budget.spec.as_ref().and_then(|spec| labels(&spec.selector)),
+        Object::NetworkPolicy(policy) => policy.spec.as_ref().and_then(|spec| labels(&spec.pod_selector)),
+        Object::PodMonitor(monitor) => Some(monitor.spec.selector.match_labels.clone().unwrap_or_default()),
+        Object::ServiceAccount(_)
+        | Object::Role(_)
+        | Object::RoleBinding(_)
+        | Object::Certificate(_)
+        | Object::ConfigMap(_)
+        | Object::StatefulSet(_)
+        | Object::Deployment(_)
+        | Object::PrometheusRule(_) => None,
     };
-    let selectors = documents.iter().filter_map(selector);
+    let selectors = objects.iter().filter_map(selector);
     let lost = |selector: &BTreeMap<String, String>| *selector == empty || !workloads.iter().any(|workload| workload.is_selected_by(selector));
     selectors.filter(lost).map(|selector| format!("{selector:?} selects no pods")).collect()
 }
 
-fn services_lead_to_ports(documents: &[Document], workloads: &[Workload<'_>]) -> Vec<String> {
+fn services_lead_to_ports(objects: &[Object], workloads: &[Workload<'_>]) -> Vec<String> {
     let containers = workloads.iter().flat_map(|workload| &workload.pod.containers);
     let ports: BTreeSet<&str> = containers.flat_map(|container| container.ports.iter().flatten()).filter_map(|port| port.name.as_deref()).collect();
     let mut broken = Vec::new();
-    for document in documents {
-        if let Document::Service(service) = document {
+    for object in objects {
+        if let Object::Service(service) = object {
             for port in service.spec.iter().flat_map(|spec| spec.ports.iter().flatten()) {
                 if !matches!(&port.target_port, Some(IntOrString::String(name)) if ports.contains(name.as_str())) {
                     broken.push(format!("a Service leads to the port {:?}, which no pod has", port.target_port));
@@ -245,22 +244,22 @@ fn services_lead_to_ports(documents: &[Document], workloads: &[Workload<'_>]) ->
     broken
 }
 
-fn the_binding_binds_what_is_there(documents: &[Document]) -> Vec<String> {
+fn the_binding_binds_what_is_there(objects: &[Object]) -> Vec<String> {
     let mut roles = BTreeSet::new();
     let mut accounts = BTreeSet::new();
-    for document in documents {
-        match document {
-            Document::Role(role) => roles.extend(role.metadata.name.clone()),
-            Document::ServiceAccount(account) => accounts.extend(account.metadata.name.clone()),
+    for object in objects {
+        match object {
+            Object::Role(role) => roles.extend(role.metadata.name.clone()),
+            Object::ServiceAccount(account) => accounts.extend(account.metadata.name.clone()),
             _ => {}
         }
     }
-    let bad = |document: &Document| match document {
-        Document::RoleBinding(binding) => {
+    let bad = |object: &Object| match object {
+        Object::RoleBinding(binding) => {
             let subjects = binding.subjects.iter().flatten().all(|subject| accounts.contains(&subject.name));
             !(roles.contains(&binding.role_ref.name) && subjects && binding.subjects.is_some())
         }
         _ => false,
     };
-    documents.iter().filter(|document| bad(document)).map(|_| "the RoleBinding binds what is not there".to_owned()).collect()
+    objects.iter().filter(|object| bad(object)).map(|_| "the RoleBinding binds what is not there".to_owned()).collect()
 }

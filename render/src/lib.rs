@@ -1,7 +1,7 @@
 //! Renders a checked spec into Kubernetes objects. Pure: same bytes for the same cluster, on any machine.
 //!
 //! ```text
-//! Cluster --decide--> Context --templates--> text --strict types--> [Document] --laws--> Manifest --> YAML
+//! Cluster --decide--> Context --templates--> text --> [Document] --types and laws judge--> Manifest --one writer--> YAML
 //! ```
 
 mod alerts;
@@ -13,8 +13,10 @@ mod files;
 mod laws;
 mod manifest;
 mod templates;
+mod tree;
 mod yaml;
 
-pub use document::{Document, Identity, Kind};
+pub use document::{Document, Identity};
 pub use error::Error;
-pub use manifest::Manifest;
+pub use manifest::{Manifest, Renderer};
+pub use tree::Tree;

@@ -1,15 +1,18 @@
 //! The documents of one cluster, in the order in which they are applied.
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hasher};
+
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use spec::{Cluster, Tls};
 
 use crate::context::Context;
-use crate::document::{Document, Kind};
+use crate::document::{Document, Draft, Kind};
 use crate::error::Error;
 use crate::laws;
 use crate::templates;
-use crate::yaml;
+use crate::tree::Tree;
 
 /// The documents of one cluster: complete, and at one with each other.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,29 +20,38 @@ pub struct Manifest {
     documents: Vec<Document>,
 }
 
-impl Manifest {
+/// Renders clusters, one after the other.
+///
+/// What templates make is judged: every document by the type of its kind, all together by the laws. A template cannot look into a
+/// text, so the verdict depends on the shape of the documents alone; a shape that has been judged once is not judged again.
+#[derive(Debug, Default)]
+pub struct Renderer {
+    judged: HashSet<u64>,
+}
+
+impl Renderer {
     /// Renders a cluster.
     ///
     /// # Errors
     /// Only by a mistake of this program; see [`Error`].
-    pub fn render(cluster: &Cluster) -> Result<Self, Error> {
-        let context = Context::of(cluster)?;
-        let seen = Value::from(Serde(&context));
-        let mut documents = Vec::new();
-        for (kind, (template, _)) in templates::OBJECTS.into_iter().filter(|(kind, _)| is_wanted(*kind, cluster)) {
-            if kind == Kind::PodDisruptionBudget {
-                for budget in &context.budgets {
-                    let budget = Value::from(Serde(budget));
-                    let text = templates::render(template, context! { budget, ..seen.clone() })?;
-                    documents.push(Document::parse(kind, template, &text)?);
-                }
-            } else {
-                let text = templates::render(template, seen.clone())?;
-                documents.push(Document::parse(kind, template, &text)?);
-            }
+    pub fn render(&mut self, cluster: &Cluster) -> Result<Manifest, Error> {
+        let drafts = write(cluster)?;
+        let trees = drafts.iter().map(Draft::tree).collect::<Result<Vec<_>, _>>()?;
+        if self.judged.insert(shape(&trees)) {
+            laws::judge(&drafts, &trees, cluster)?;
         }
-        laws::hold(&documents, cluster)?;
-        Ok(Self { documents })
+        let documents = trees.iter().map(Document::of).collect::<Result<_, _>>()?;
+        Ok(Manifest { documents })
+    }
+}
+
+impl Manifest {
+    /// Renders a single cluster.
+    ///
+    /// # Errors
+    /// Only by a mistake of this program; see [`Error`].
+    pub fn of(cluster: &Cluster) -> Result<Self, Error> {
+        Renderer::default().render(cluster)
     }
 
     /// The documents.
@@ -49,17 +61,36 @@ impl Manifest {
     }
 
     /// The documents as one YAML stream.
-    ///
-    /// # Errors
-    /// Only by a mistake of this program.
-    pub fn to_yaml(&self) -> Result<String, Error> {
-        let mut text = String::new();
-        for document in &self.documents {
-            text.push_str("---\n");
-            text.push_str(&yaml::write_object(&document.to_json()?)?);
-        }
-        Ok(text)
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        self.documents.iter().flat_map(|document| ["---\n", document.yaml()]).collect()
     }
+}
+
+/// Fills every template that the spec asks for.
+fn write(cluster: &Cluster) -> Result<Vec<Draft>, Error> {
+    let context = Context::of(cluster)?;
+    let seen = Value::from(Serde(&context));
+    let mut drafts = Vec::new();
+    for (kind, (template, _)) in templates::OBJECTS.into_iter().filter(|(kind, _)| is_wanted(*kind, cluster)) {
+        if kind == Kind::PodDisruptionBudget {
+            for budget in &context.budgets {
+                let budget = Value::from(Serde(budget));
+                let text = templates::render(template, context! { budget, ..seen.clone() })?;
+                drafts.push(Draft { kind, template, text });
+            }
+        } else {
+            let text = templates::render(template, seen.clone())?;
+            drafts.push(Draft { kind, template, text });
+        }
+    }
+    Ok(drafts)
+}
+
+fn shape(trees: &[Tree<'_>]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    trees.iter().for_each(|tree| tree.hash_shape(&mut hasher));
+    hasher.finish()
 }
 
 /// Whether the spec asks for objects of this kind.

@@ -53,7 +53,7 @@ pub(crate) fn render(name: &str, context: Value) -> Result<String, Error> {
 }
 
 /// Strict: what is not there is an error. Templates ending in `.yaml` write every value as JSON, which is one YAML scalar, list
-/// or map whatever is in it; the others write text as it stands.
+/// or map whatever is in it; the others write text as it stands. A template is compiled when it is first wanted.
 fn environment() -> Result<&'static Environment<'static>, Error> {
     static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
     if let Some(ready) = ENVIRONMENT.get() {
@@ -63,9 +63,10 @@ fn environment() -> Result<&'static Environment<'static>, Error> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_debug(true);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?);
-    for (name, source) in OBJECTS.iter().map(|(_, file)| file).chain(&FILES) {
-        environment.add_template(name, source)?;
-    }
+    environment.set_loader(|wanted| {
+        let mut all = OBJECTS.iter().map(|(_, file)| file).chain(&FILES);
+        Ok(all.find(|(name, _)| *name == wanted).map(|(_, source)| (*source).to_owned()))
+    });
     Ok(ENVIRONMENT.get_or_init(|| environment))
 }
 

@@ -1,70 +1,179 @@
 //! The one writer of YAML: every string safe for readers of YAML 1.1, text as block literals, the same bytes for the same value.
+//!
+//! Blocks and indentation are written here; how a string is quoted is asked of serde-saphyr, unless it is plain to everyone.
 
-use serde::ser::{SerializeMap, SerializeSeq};
-use serde::{Serialize, Serializer};
-use serde_json::Value;
+use std::borrow::Cow;
 
 use crate::error::Error;
+use crate::tree::Tree;
 
-/// The value as YAML, its fields in the order in which they come.
-pub(crate) fn write(value: &impl Serialize) -> Result<String, Error> {
-    // Lines are never folded: a long string on one line shows in a diff what changed.
-    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-    Ok(serde_saphyr::to_string_with_options(value, options)?)
+/// The tree as a YAML document, its fields in the order in which they come.
+pub(crate) fn write(tree: &Tree<'_>) -> Result<String, Error> {
+    let mut out = String::with_capacity(4096);
+    match tree {
+        Tree::Map(fields) if !fields.is_empty() => map(&mut out, fields, 0)?,
+        Tree::List(elements) if !elements.is_empty() => list(&mut out, elements, 0)?,
+        Tree::Null | Tree::Bool(_) | Tree::Integer(_) | Tree::Text(_) | Tree::List(_) | Tree::Map(_) => inline(&mut out, tree, 0)?,
+    }
+    Ok(out)
 }
 
-/// A Kubernetes object as YAML, its fields in the order in which people look for them.
-pub(crate) fn write_object(object: &Value) -> Result<String, Error> {
-    write(&InOrder(object))
-}
-
-/// What a thing is and what it is called comes first, the rest by the alphabet.
-struct InOrder<'v>(&'v Value);
-
-const FIRST: [&str; 5] = ["apiVersion", "kind", "metadata", "name", "namespace"];
-
-impl Serialize for InOrder<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Object(fields) => {
-                let mut map = serializer.serialize_map(Some(fields.len()))?;
-                let first = FIRST.iter().filter_map(|key| fields.get_key_value(*key));
-                let rest = fields.iter().filter(|(key, _)| !FIRST.contains(&key.as_str()));
-                for (key, value) in first.chain(rest) {
-                    map.serialize_entry(key, &Self(value))?;
-                }
-                map.end()
-            }
-            Value::Array(elements) => {
-                let mut list = serializer.serialize_seq(Some(elements.len()))?;
-                for element in elements {
-                    list.serialize_element(&Self(element))?;
-                }
-                list.end()
-            }
-            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => scalar.serialize(serializer),
+/// Fields, one below the other; the first stands where the cursor is.
+fn map(out: &mut String, fields: &[(Cow<'_, str>, Tree<'_>)], indent: usize) -> Result<(), Error> {
+    for (position, (key, value)) in fields.iter().enumerate() {
+        if position > 0 {
+            pad(out, indent);
         }
+        scalar(out, key)?;
+        out.push(':');
+        match value {
+            Tree::Map(inner) if !inner.is_empty() => {
+                out.push('\n');
+                pad(out, indent + 2);
+                map(out, inner, indent + 2)?;
+            }
+            Tree::List(elements) if !elements.is_empty() => {
+                out.push('\n');
+                pad(out, indent);
+                list(out, elements, indent)?;
+            }
+            Tree::Null | Tree::Bool(_) | Tree::Integer(_) | Tree::Text(_) | Tree::List(_) | Tree::Map(_) => {
+                out.push(' ');
+                inline(out, value, indent)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Elements, one below the other; the first stands where the cursor is.
+fn list(out: &mut String, elements: &[Tree<'_>], indent: usize) -> Result<(), Error> {
+    for (position, element) in elements.iter().enumerate() {
+        if position > 0 {
+            pad(out, indent);
+        }
+        out.push_str("- ");
+        match element {
+            Tree::Map(fields) if !fields.is_empty() => map(out, fields, indent + 2)?,
+            Tree::List(inner) if !inner.is_empty() => list(out, inner, indent + 2)?,
+            Tree::Null | Tree::Bool(_) | Tree::Integer(_) | Tree::Text(_) | Tree::List(_) | Tree::Map(_) => inline(out, element, indent)?,
+        }
+    }
+    Ok(())
+}
+
+/// What stands on one line, or begins on it, as a block literal does.
+fn inline(out: &mut String, value: &Tree<'_>, indent: usize) -> Result<(), Error> {
+    match value {
+        Tree::Null => out.push_str("null"),
+        Tree::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
+        Tree::Integer(number) => out.push_str(&number.to_string()),
+        Tree::List(_) => out.push_str("[]"),
+        Tree::Map(_) => out.push_str("{}"),
+        Tree::Text(text) if is_literal(text) => {
+            literal(out, text, indent);
+            return Ok(());
+        }
+        Tree::Text(text) => scalar(out, text)?,
+    }
+    out.push('\n');
+    Ok(())
+}
+
+/// Whether the text can stand as a block literal: lines that end with one break, without what a reader or an editor would change.
+fn is_literal(text: &str) -> bool {
+    let ends_once = text.ends_with('\n') && !text.ends_with("\n\n") && text.len() > 1;
+    let is_trimmed = !text.starts_with([' ', '\n']) && !text.contains(" \n");
+    ends_once && is_trimmed && (is_printable_ascii(text) || is_printable(text))
+}
+
+fn is_printable_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte) || byte == b'\n')
+}
+
+fn is_printable(text: &str) -> bool {
+    !text.chars().any(|c| (c.is_control() && c != '\n') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}'))
+}
+
+fn literal(out: &mut String, text: &str, indent: usize) {
+    out.push_str("|\n");
+    for line in text.lines() {
+        if !line.is_empty() {
+            pad(out, indent + 2);
+            out.push_str(line);
+        }
+        out.push('\n');
+    }
+}
+
+fn scalar(out: &mut String, text: &str) -> Result<(), Error> {
+    if is_plain(text) {
+        out.push_str(text);
+        return Ok(());
+    }
+    // Lines are never folded: a long string on one line shows in a diff what changed.
+    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX, prefer_block_scalars: false };
+    out.push_str(serde_saphyr::to_string_with_options(&text, options)?.trim_end_matches('\n'));
+    Ok(())
+}
+
+/// Whether every reader takes these characters, written without quotes, for this text: words that begin with a letter or a slash
+/// and cannot be booleans or nothing.
+fn is_plain(text: &str) -> bool {
+    let rest = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte);
+    let starts = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/');
+    starts && text.bytes().all(rest) && (text.len() > 5 || !is_reserved(text))
+}
+
+fn is_reserved(text: &str) -> bool {
+    ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"].iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+fn pad(out: &mut String, indent: usize) {
+    const BLANKS: &str = "                                                                ";
+    let mut left = indent;
+    while left > 0 {
+        let part = left.min(BLANKS.len());
+        out.push_str(BLANKS.get(..part).unwrap_or(BLANKS));
+        left -= part;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
+    fn written(value: &Value) -> String {
+        write(&Tree::read_json(&value.to_string()).unwrap()).unwrap()
+    }
+
     #[test]
-    fn an_object_begins_with_what_it_is() {
-        let object = json!({"data": {"a": "x\ny\n"}, "kind": "ConfigMap", "apiVersion": "v1", "metadata": {"labels": {}, "name": "n"}});
-        let expected = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: n\n  labels: {}\ndata:\n  a: |\n    x\n    y\n";
-        assert_eq!(write_object(&object).unwrap(), expected);
+    fn an_object_is_written_in_blocks() {
+        let object = json!({"a": {"b": [1, {"c": "d", "e": []}, ["f", "g"]], "h": {}}, "i": "x\n\ny\n", "j": "k l"});
+        let expected = "a:\n  b:\n  - 1\n  - c: d\n    e: []\n  - - f\n    - g\n  h: {}\ni: |\n  x\n\n  y\nj: k l\n";
+        assert_eq!(written(&object), expected);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_as_it_was() {
+        let texts = [
+            "yes", "no", "on", "y", "N", "1_000", "0644", "1e3", "null", "~", "", "2026-01-01", "1:30", "=", "true", ".inf", "a: b", "a #b",
+            "- a", "* x", "&x", "!x", "|", ">", "%", "@a", "`a", "\"", "'", "\\", "a\tb", "a\n", "a\nb", " a", "a ", "\n", "a\n\n", "a \nb\n",
+            "\ta\nb\n", "é", "\u{1f600}", "\u{85}x\n", "a\u{2028}b\n", "\u{feff}a", "*.example.com", "10Gi", "x: |", "a:b", "a,b", "[a", "{a", "#", "?", "-",
+        ];
+        for text in texts {
+            let value = json!({ "key": text, "list": [text], text: 1 });
+            let yaml = written(&value);
+            assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), value, "{yaml}");
+        }
     }
 
     #[test]
     fn strings_that_other_readers_would_take_for_something_else_are_quoted() {
-        for text in ["yes", "no", "on", "y", "1_000", "0644", "1e3", "null", "~", "", "2026-01-01", "1:30", "=", "true"] {
-            let line = write_object(&json!({ "a": text })).unwrap();
-            assert!(line.contains(['"', '\'']), "{line}");
+        for text in ["yes", "no", "on", "y", "NO", "1_000", "0644", "1e3", "null", "~", "", "2026-01-01", "1:30", "=", "true", "inf", "nan"] {
+            assert!(written(&json!({ "a": text })).contains(['"', '\'']), "{text}");
         }
     }
 }

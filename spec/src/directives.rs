@@ -3,6 +3,7 @@
 //! The tables in `spec/directives/` are written by `tests/tools/directives`, which asks real servers; a test asks them again.
 
 use std::ops::RangeInclusive;
+use std::sync::OnceLock;
 
 use crate::problem::Complaint;
 use crate::text::Series;
@@ -56,16 +57,30 @@ const fn table(series: Series) -> &'static str {
     }
 }
 
+/// The rows of a series' table, which stand in the order of their names.
+fn rows(series: Series) -> &'static [&'static str] {
+    static ROWS: [OnceLock<Vec<&'static str>>; 4] = [const { OnceLock::new() }; 4];
+    let slot = match series {
+        Series::V8_0 => &ROWS[0],
+        Series::V8_1 => &ROWS[1],
+        Series::V9_0 => &ROWS[2],
+        Series::V9_1 => &ROWS[3],
+    };
+    slot.get_or_init(|| table(series).lines().collect())
+}
+
 /// All directives of a series, by name.
 pub fn all(series: Series) -> impl Iterator<Item = Directive> {
-    table(series).lines().filter_map(parse)
+    rows(series).iter().filter_map(|row| parse(row))
 }
 
 /// The directive of this name in this series.
 #[must_use]
 pub fn find(series: Series, name: &str) -> Option<Directive> {
-    let row = |line: &&str| line.split('\t').next() == Some(name);
-    table(series).lines().find(row).and_then(parse)
+    let rows = rows(series);
+    let name_of = |row: &&'static str| row.split_once('\t').map_or("", |(name, _)| name);
+    let position = rows.binary_search_by_key(&name, name_of).ok()?;
+    rows.get(position).and_then(|row| parse(row))
 }
 
 /// The series that know a directive of this name, oldest first.
