@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use spec::{Auth, Cluster, Tls, names};
@@ -39,7 +39,7 @@ struct Workload<'d> {
     name: String,
     selector: &'d LabelSelector,
     template: &'d PodTemplateSpec,
-    pod: PodSpec,
+    pod: &'d PodSpec,
     claims: Vec<String>,
     service: Option<&'d str>,
 }
@@ -57,7 +57,7 @@ fn workload(object: &Object) -> Option<Workload<'_>> {
                 name: set.metadata.name.clone()?,
                 selector: &spec.selector,
                 template: &spec.template,
-                pod: spec.template.spec.clone()?,
+                pod: spec.template.spec.as_ref()?,
                 claims: claims.collect(),
                 service: spec.service_name.as_deref(),
             })
@@ -68,7 +68,7 @@ fn workload(object: &Object) -> Option<Workload<'_>> {
                 name: deployment.metadata.name.clone()?,
                 selector: &spec.selector,
                 template: &spec.template,
-                pod: spec.template.spec.clone()?,
+                pod: spec.template.spec.as_ref()?,
                 claims: Vec::new(),
                 service: None,
             })
@@ -156,7 +156,7 @@ fn what_a_pod_names_is_there(workload: &Workload<'_>, objects: &[Object], cluste
     if let Some(name) = workload.service {
         expect(is_headless_service(objects, name), format!("the headless Service {name}"));
     }
-    for script in scripts(&workload.pod) {
+    for script in scripts(workload.pod) {
         let there = objects.iter().any(|object| has_key(object, &script));
         expect(there, format!("the script {script}"));
     }
@@ -193,9 +193,15 @@ fn has_key(object: &Object, key: &str) -> bool {
 
 /// The scripts that a pod runs, by the name of the file.
 fn scripts(pod: &PodSpec) -> BTreeSet<String> {
-    let text = serde_json::to_string(pod).unwrap_or_default();
-    let named = |piece: &str| piece.split('"').next().map(str::to_owned);
-    text.split("/etc/valkey/").skip(1).filter_map(named).collect()
+    let container = |container: &Container| {
+        let probes = [&container.startup_probe, &container.liveness_probe, &container.readiness_probe];
+        let hook = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()).and_then(|hook| hook.exec.as_ref());
+        let probes = probes.into_iter().flatten().filter_map(|probe| probe.exec.as_ref());
+        let commands = probes.chain(hook).filter_map(|exec| exec.command.as_ref()).chain(&container.command);
+        let words = commands.flatten().filter_map(|word| word.strip_prefix("/etc/valkey/")).map(str::to_owned);
+        words.collect::<Vec<_>>()
+    };
+    pod.containers.iter().flat_map(container).collect()
 }
 
 fn what_is_mounted_is_a_volume(workload: &Workload<'_>) -> Vec<String> {

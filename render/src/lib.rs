@@ -10,6 +10,7 @@ mod document;
 mod error;
 mod extensions;
 mod files;
+mod judge;
 mod laws;
 mod manifest;
 mod templates;

@@ -1,10 +1,11 @@
 //! The documents of one cluster, in the order in which they are applied.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::Hasher;
 
 use minijinja::context;
 use minijinja::value::{Serde, Value};
+use rustc_hash::FxHasher;
 use spec::{Cluster, Tls};
 
 use crate::context::Context;
@@ -88,7 +89,7 @@ fn write(cluster: &Cluster) -> Result<Vec<Draft>, Error> {
 }
 
 fn shape(trees: &[Tree<'_>]) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FxHasher::default();
     trees.iter().for_each(|tree| tree.hash_shape(&mut hasher));
     hasher.finish()
 }

@@ -34,11 +34,7 @@ impl<'t> Tree<'t> {
     /// # Errors
     /// The line that is not of the simple kind, and what is wrong with it.
     pub(crate) fn read(text: &'t str) -> Result<Self, String> {
-        let lines = text.lines().map(|line| (line, line.trim_start_matches(' ')));
-        let lines: Vec<Line<'_>> = lines
-            .filter(|(_, content)| !content.is_empty() && !content.starts_with('#'))
-            .map(|(line, content)| Line { indent: line.len() - content.len(), content })
-            .collect();
+        let lines = text.lines().filter_map(Line::of).collect();
         let mut reader = Reader { lines, next: 0 };
         let tree = reader.block(0)?;
         match reader.peek() {
@@ -96,6 +92,15 @@ impl<'t> Tree<'t> {
 struct Line<'t> {
     indent: usize,
     content: &'t str,
+}
+
+impl<'t> Line<'t> {
+    /// The line, unless it is blank or a comment.
+    fn of(line: &'t str) -> Option<Self> {
+        let indent = line.bytes().position(|byte| byte != b' ')?;
+        let content = line.get(indent..)?;
+        (!content.starts_with('#')).then_some(Self { indent, content })
+    }
 }
 
 struct Reader<'t> {
@@ -163,17 +168,22 @@ fn is_item(content: &str) -> bool {
 
 /// `key: value` or `key:`, where the key is a plain word.
 fn split_key(content: &str) -> Option<(&str, &str)> {
-    let (key, rest) = content.split_once(':')?;
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
-    let fits = !key.is_empty() && key.bytes().all(is_plain) && (rest.is_empty() || rest.starts_with(' '));
-    fits.then(|| (key, rest.trim_start_matches(' ')))
+    let end = content.bytes().position(|byte| !is_plain(byte)).filter(|end| *end > 0)?;
+    let (key, rest) = content.split_at_checked(end)?;
+    match rest.strip_prefix(':')? {
+        "" => Some((key, "")),
+        value => value.strip_prefix(' ').map(|value| (key, value)),
+    }
+}
+
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/')
 }
 
 /// JSON, or a plain word.
 fn scalar(text: &str) -> Result<Tree<'_>, String> {
     if text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/') && !["true", "false", "null"].contains(&text) {
-        let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte));
-        return if is_word { Ok(Tree::Text(Cow::Borrowed(text))) } else { Err(format!("`{text}` is not a plain word")) };
+        return if text.bytes().all(is_plain) { Ok(Tree::Text(Cow::Borrowed(text))) } else { Err(format!("`{text}` is not a plain word")) };
     }
     serde_json::from_str(text).map_err(|error| format!("`{text}` is neither JSON nor a plain word: {error}"))
 }

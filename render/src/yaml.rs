@@ -82,17 +82,25 @@ fn inline(out: &mut String, value: &Tree<'_>, indent: usize) -> Result<(), Error
 
 /// Whether the text can stand as a block literal: lines that end with one break, without what a reader or an editor would change.
 fn is_literal(text: &str) -> bool {
-    let ends_once = text.ends_with('\n') && !text.ends_with("\n\n") && text.len() > 1;
-    let is_trimmed = !text.starts_with([' ', '\n']) && !text.contains(" \n");
-    ends_once && is_trimmed && (is_printable_ascii(text) || is_printable(text))
+    let bytes = text.as_bytes();
+    let ends_once = bytes.ends_with(b"\n") && !bytes.ends_with(b"\n\n");
+    ends_once && !bytes.starts_with(b" ") && !bytes.starts_with(b"\n") && has_clean_lines(bytes) && is_printable(text)
 }
 
-fn is_printable_ascii(text: &str) -> bool {
-    text.bytes().all(|byte| (b' '..=b'~').contains(&byte) || byte == b'\n')
+/// No control characters but line breaks, and no blanks before those.
+fn has_clean_lines(bytes: &[u8]) -> bool {
+    let mut previous = b'x';
+    bytes.iter().all(|&byte| {
+        let clean = if byte == b'\n' { previous != b' ' } else { byte >= b' ' && byte != 0x7f };
+        previous = byte;
+        clean
+    })
 }
 
+/// No character beyond ASCII that breaks lines or is not shown.
 fn is_printable(text: &str) -> bool {
-    !text.chars().any(|c| (c.is_control() && c != '\n') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}'))
+    let breaks = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
+    text.is_ascii() || !text.chars().any(breaks)
 }
 
 fn literal(out: &mut String, text: &str, indent: usize) {
@@ -120,7 +128,7 @@ fn scalar(out: &mut String, text: &str) -> Result<(), Error> {
 /// Whether every reader takes these characters, written without quotes, for this text: words that begin with a letter or a slash
 /// and cannot be booleans or nothing.
 fn is_plain(text: &str) -> bool {
-    let rest = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte);
+    let rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b'-');
     let starts = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/');
     starts && text.bytes().all(rest) && (text.len() > 5 || !is_reserved(text))
 }

@@ -1,0 +1,146 @@
+//! What will happen, in words that need no knowledge of Kubernetes.
+
+use spec::{Cluster, Storage};
+
+use super::{Change, Rule, rules};
+
+/// How many slots the keys of a cluster are spread over.
+const SLOTS: u32 = 16384;
+
+/// What will happen to the cluster.
+pub(super) fn in_words(before: Option<&Cluster>, after: Option<&Cluster>, changes: &[Change]) -> Vec<String> {
+    match (before, after) {
+        (None, None) => Vec::new(),
+        (None, Some(new)) => vec![creation(new)],
+        (Some(old), None) => vec![removal(old)],
+        (Some(old), Some(new)) => {
+            let steps = [shards(old, new), replicas(old, new), restarts(old, new, changes), live(new, changes), volumes(old, new), agent(changes)];
+            steps.into_iter().flatten().collect()
+        }
+    }
+}
+
+fn creation(new: &Cluster) -> String {
+    let volumes = match &new.storage {
+        Storage::Volume { size, .. } => format!("{} volumes of {size}", new.pods()),
+        Storage::Ephemeral { .. } => "no volumes".to_owned(),
+    };
+    let replicas = count(new.replicas_per_shard.into(), "replica");
+    format!("creates a cluster of {} shards with {replicas} each: {} pods, {volumes}", new.shards, new.pods())
+}
+
+fn removal(old: &Cluster) -> String {
+    let volumes = if rules::keeps_volumes(old) { "its volumes stay" } else { "its data goes with it" };
+    format!("removes the cluster and its {} pods; {volumes}", old.pods())
+}
+
+fn shards(old: &Cluster, new: &Cluster) -> Option<String> {
+    let (before, after) = (u32::from(old.shards), u32::from(new.shards));
+    let pods_per_shard = 1 + u32::from(new.replicas_per_shard);
+    if after > before {
+        let added = after - before;
+        let moved = thousands(SLOTS * added / after);
+        Some(format!("adds {}: about {moved} of 16,384 slots move, no restart", count(added, "shard")))
+    } else if after < before {
+        let removed = before - after;
+        let moved = thousands(SLOTS * removed / before);
+        let pods = count(removed * pods_per_shard, "pod");
+        Some(format!("removes {}: about {moved} of 16,384 slots move off first, then {pods} leave, no restart", count(removed, "shard")))
+    } else {
+        None
+    }
+}
+
+fn replicas(old: &Cluster, new: &Cluster) -> Option<String> {
+    let (before, after) = (u32::from(old.replicas_per_shard), u32::from(new.replicas_per_shard));
+    let each = |replicas: u32| (count(replicas, "replica"), count(replicas * u32::from(new.shards), "pod"));
+    if after > before {
+        let (replicas, pods) = each(after - before);
+        Some(format!("adds {replicas} to each shard: {pods} join and copy their shard, no restart"))
+    } else if after < before {
+        let (replicas, pods) = each(before - after);
+        let left = if after == 0 { "; the loss of one pod then loses its keys until it is back" } else { "" };
+        Some(format!("takes {replicas} from each shard: {pods} leave, no restart{left}"))
+    } else {
+        None
+    }
+}
+
+fn restarts(old: &Cluster, new: &Cluster, changes: &[Change]) -> Option<String> {
+    let restarting: Vec<&Change> = changes.iter().filter(|change| change.rule == Rule::PodsRestart).collect();
+    if restarting.is_empty() {
+        return None;
+    }
+    let pods = old.pods().min(new.pods());
+    let failovers = if new.replicas_per_shard == 0 { 0 } else { old.shards.min(new.shards) };
+    let serving = match failovers {
+        0 => "each shard is away while its pod restarts".to_owned(),
+        _ => format!("{} planned failovers", failovers),
+    };
+    let paused = if new.upgrade.paused { "; the upgrade is paused, so nothing restarts until it is resumed" } else { "" };
+    Some(format!("{}: {pods} pods restart one by one, {serving}{paused}", causes(old, new, &restarting)))
+}
+
+/// What makes the pods restart, in the user's words.
+fn causes(old: &Cluster, new: &Cluster, restarting: &[&Change]) -> String {
+    let known = [
+        ("image", "image changes"),
+        ("resources", "resources change"),
+        ("nodeSelector", "placement changes"),
+        ("tolerations", "placement changes"),
+        ("topologySpreadConstraints", "placement changes"),
+        ("priorityClassName", "priority changes"),
+        ("metadata.labels", "labels change"),
+        ("data.valkey.conf", "configuration changes"),
+        ("data.start.sh", "configuration changes"),
+    ];
+    let cause = |change: &&Change| known.iter().find(|(part, _)| change.path.contains(part)).map_or("pod template changes", |(_, words)| words);
+    let mut causes: Vec<&str> = restarting.iter().map(cause).collect();
+    causes.sort_unstable();
+    causes.dedup();
+    let joined = causes.join(", ");
+    if rules::is_upgrade(old, new) { format!("version {} to {}, {joined}", old.version, new.version) } else { joined }
+}
+
+fn live(new: &Cluster, changes: &[Change]) -> Option<String> {
+    let change = changes.iter().find(|change| change.rule == Rule::LiveConfiguration)?;
+    let lines = |value: &Option<serde_json::Value>| -> Vec<String> {
+        let text = value.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    };
+    let (old_lines, new_lines) = (lines(&change.before), lines(&change.after));
+    let differing = old_lines.iter().filter(|line| !new_lines.contains(line)).chain(new_lines.iter().filter(|line| !old_lines.contains(line)));
+    let mut names: Vec<&str> = differing.filter_map(|line| line.split(' ').next()).collect();
+    names.sort_unstable();
+    names.dedup();
+    Some(format!("{}: set live on {} servers, no restart", names.join(", "), new.pods()))
+}
+
+fn volumes(old: &Cluster, new: &Cluster) -> Option<String> {
+    let target = |cluster: &Cluster| match &cluster.storage {
+        Storage::Volume { expand_to, .. } => *expand_to,
+        Storage::Ephemeral { .. } => None,
+    };
+    match (target(old), target(new)) {
+        (before, Some(size)) if before != Some(size) => Some(format!("{} volumes grow to {size}, no restart", new.pods())),
+        _ => None,
+    }
+}
+
+fn agent(changes: &[Change]) -> Option<String> {
+    let restarts = changes.iter().any(|change| change.rule == Rule::AgentRestart);
+    restarts.then(|| "the agent restarts; the servers go on".to_owned())
+}
+
+fn count(number: u32, noun: &str) -> String {
+    match number {
+        0 => format!("no {noun}"),
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
+/// 4096 as `4,096`.
+fn thousands(number: u32) -> String {
+    if number < 1000 { number.to_string() } else { format!("{},{:03}", number / 1000, number % 1000) }
+}

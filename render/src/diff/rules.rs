@@ -1,0 +1,300 @@
+//! How a change is judged: which class it has, and what to do about it.
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use spec::{Auth, Cluster, Retention, Series, Storage, Tls};
+
+use super::Change;
+use super::leaves::Leaf;
+
+/// How dangerous a change is; the most dangerous first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Loses data, breaks the running cluster, or cannot be applied.
+    Block,
+    /// Restarts pods.
+    Restart,
+    /// Moves slots, adds or removes members.
+    Topology,
+    /// Changes who may reach what, or what may be disrupted.
+    Exposure,
+    /// Anything else.
+    Info,
+}
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $rule:ident $id:literal $class:ident $remedy:literal,)+) => {
+        /// The rule by which a change is judged.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Rule {
+            $($(#[$doc])* $rule,)+
+        }
+
+        impl Rule {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$rule),+];
+
+            /// The rule's name.
+            #[must_use]
+            pub const fn id(self) -> &'static str {
+                match self { $(Self::$rule => $id,)+ }
+            }
+
+            /// How dangerous what it is about is.
+            #[must_use]
+            pub const fn class(self) -> Class {
+                match self { $(Self::$rule => Class::$class,)+ }
+            }
+
+            /// What to do.
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$rule => $remedy,)+ }
+            }
+        }
+    };
+}
+
+rules! {
+    /// A cluster, or the set of its pods, goes away.
+    ClusterRemoved "cluster-removed" Block
+        "If it is meant, allow it; volumes stay only with onDelete: Retain. A rename is a removal: set up the new cluster beside the old one and move the data.",
+    /// A field that Kubernetes never changes on an object that exists.
+    ImmutableField "immutable-field" Block
+        "Kubernetes refuses it. To grow volumes, leave storage.size and set storage.expandTo; for anything else, set up a new cluster beside the old one.",
+    /// An older series than the data was written by.
+    Downgrade "downgrade" Block
+        "An older Valkey cannot read the files of a newer one. Revert only what did not restart yet, or let each pod resync from empty, as docs/operations says.",
+    /// Encryption is switched on or off.
+    TlsSwitched "tls-switched" Block
+        "Members with and without TLS do not understand each other, so that a rolling restart would part the cluster. Set up a new cluster beside the old one.",
+    /// Passwords are switched on or off, or come from elsewhere.
+    AuthSwitched "auth-switched" Block
+        "Restarted pods would refuse those that still use the old password. To rotate it, change the value in the same Secret.",
+    /// Nothing is written to disk any more.
+    PersistenceDisabled "persistence-disabled" Block
+        "A shard whose pods restart together loses its keys. Allow it if the data may be lost.",
+    /// Volumes will be deleted where they were kept.
+    VolumesDeleted "volumes-deleted" Block
+        "Volumes would go with what used them. Allow it if their data is not needed any more.",
+    /// Members will announce other host names.
+    HostNamesChanged "host-names-changed" Block
+        "Clients and certificates know members by their host names. Set up a new cluster beside the old one.",
+    /// The pod template differs.
+    PodsRestart "pods-restart" Restart
+        "The agent restarts one pod of a shard at a time, replicas first; upgrade.paused holds it back.",
+    /// More or fewer shards.
+    ShardCount "shard-count" Topology
+        "Slots move while the cluster serves; pods leave only after their slots have.",
+    /// More or fewer replicas.
+    ReplicaCount "replica-count" Topology
+        "Each new replica copies its shard once; with fewer, a shard survives fewer losses.",
+    /// Who may connect.
+    NetworkAccess "network-access" Exposure
+        "Look at who may connect now, and who may no longer.",
+    /// What may be evicted at a time.
+    DisruptionBudget "disruption-budget" Exposure
+        "Look at how many pods a drain may take at a time.",
+    /// What the agent may do.
+    AgentRights "agent-rights" Exposure
+        "Look at what the agent may do now.",
+    /// A Service that others use.
+    ServiceReach "service-reach" Exposure
+        "Look at who uses the Service, and from where it can be reached.",
+    /// Directives that are changed on running servers.
+    LiveConfiguration "live-configuration" Info
+        "The agent sets it on every running server.",
+    /// Volumes grow.
+    VolumeExpansion "volume-expansion" Info
+        "The storage class has to allow expansion, and volumes never shrink again.",
+    /// The agent restarts.
+    AgentRestart "agent-restart" Info
+        "The servers go on serving.",
+    /// The certificate is issued again.
+    CertificateIssued "certificate-issued" Info
+        "Servers take the new certificate without a restart.",
+    /// An object comes.
+    ObjectAdded "object-added" Info
+        "Nothing to do.",
+    /// An object that nothing depends on goes.
+    ObjectRemoved "object-removed" Info
+        "Nothing to do.",
+    /// Anything else.
+    Other "other" Info
+        "Nothing to do.",
+}
+
+impl Serialize for Rule {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.id())
+    }
+}
+
+impl Class {
+    /// As it is printed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Block => "BLOCK",
+            Self::Restart => "RESTART",
+            Self::Topology => "TOPOLOGY",
+            Self::Exposure => "EXPOSURE",
+            Self::Info => "INFO",
+        }
+    }
+}
+
+impl Serialize for Class {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// The rule for an object (`Kind/name`) that goes away.
+pub(super) fn of_removal(object: &str) -> Rule {
+    match kind_of(object) {
+        "StatefulSet" | "PersistentVolumeClaim" => Rule::ClusterRemoved,
+        "NetworkPolicy" => Rule::NetworkAccess,
+        "PodDisruptionBudget" => Rule::DisruptionBudget,
+        "Service" => Rule::ServiceReach,
+        _ => Rule::ObjectRemoved,
+    }
+}
+
+/// The rule for an object (`Kind/name`) that comes.
+pub(super) fn of_addition(object: &str) -> Rule {
+    match kind_of(object) {
+        "PodDisruptionBudget" => Rule::DisruptionBudget,
+        _ => Rule::ObjectAdded,
+    }
+}
+
+fn kind_of(object: &str) -> &str {
+    object.split('/').next().unwrap_or_default()
+}
+
+/// The rule for a field that differs; none where another change says the same better.
+pub(super) fn of_field(kind: &str, leaf: &Leaf) -> Option<Rule> {
+    let path = leaf.path.as_str();
+    let within = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
+    Some(match kind {
+        "StatefulSet" if within(&["spec.volumeClaimTemplates", "spec.serviceName", "spec.selector", "spec.podManagementPolicy"]) => {
+            Rule::ImmutableField
+        }
+        "Deployment" if within(&["spec.selector"]) => Rule::ImmutableField,
+        "RoleBinding" if within(&["roleRef"]) => Rule::ImmutableField,
+        "Service" if path == "spec.clusterIP" => Rule::ImmutableField,
+        "StatefulSet" if within(&["spec.persistentVolumeClaimRetentionPolicy"]) && deletes(leaf) => Rule::VolumesDeleted,
+        // Its hash stands for the lines of the ConfigMap, which say more.
+        "StatefulSet" if path.contains("valkey-gitops.dev/config-hash") => return None,
+        "StatefulSet" if within(&["spec.template"]) => Rule::PodsRestart,
+        "ConfigMap" if within(&["data.valkey.conf", "data.start.sh"]) => Rule::PodsRestart,
+        "ConfigMap" if within(&["data.live.conf"]) => Rule::LiveConfiguration,
+        // The clusters themselves are compared instead.
+        "ConfigMap" if within(&["data.cluster.yaml"]) => return None,
+        "Deployment" if within(&["spec.template"]) => Rule::AgentRestart,
+        "NetworkPolicy" if within(&["spec"]) => Rule::NetworkAccess,
+        "PodDisruptionBudget" if within(&["spec"]) => Rule::DisruptionBudget,
+        "Role" | "RoleBinding" if !within(&["metadata"]) => Rule::AgentRights,
+        "Service" if within(&["spec"]) => Rule::ServiceReach,
+        "Certificate" if within(&["spec"]) => Rule::CertificateIssued,
+        _ => Rule::Other,
+    })
+}
+
+fn deletes(leaf: &Leaf) -> bool {
+    leaf.after.as_ref().and_then(Value::as_str) == Some("Delete")
+}
+
+/// What only the clusters themselves can tell.
+pub(super) fn of_clusters(before: &Cluster, after: &Cluster) -> Vec<Change> {
+    let say = |rule, field: &str, old: String, new: String| {
+        Change::new(rule, "ValkeyCluster", field, Some(Value::String(old)), Some(Value::String(new)))
+    };
+    let mut changes = Vec::new();
+    if after.version.series < before.version.series {
+        changes.push(say(Rule::Downgrade, "spec.version", before.version.to_string(), after.version.to_string()));
+    }
+    if (before.tls == Tls::Disabled) != (after.tls == Tls::Disabled) {
+        changes.push(say(Rule::TlsSwitched, "spec.tls", on_or_off(before.tls != Tls::Disabled), on_or_off(after.tls != Tls::Disabled)));
+    }
+    if before.auth != after.auth {
+        changes.push(say(Rule::AuthSwitched, "spec.auth", auth(&before.auth), auth(&after.auth)));
+    }
+    if before.persistence.keeps_keys() && !after.persistence.keeps_keys() {
+        changes.push(say(Rule::PersistenceDisabled, "spec.persistence", "on".to_owned(), "off".to_owned()));
+    }
+    if before.cluster_domain != after.cluster_domain {
+        let (old, new) = (before.cluster_domain.to_string(), after.cluster_domain.to_string());
+        changes.push(say(Rule::HostNamesChanged, "spec.clusterDomain", old, new));
+    }
+    if before.shards != after.shards {
+        changes.push(say(Rule::ShardCount, "spec.shards", before.shards.to_string(), after.shards.to_string()));
+    }
+    if before.replicas_per_shard != after.replicas_per_shard {
+        let (old, new) = (before.replicas_per_shard.to_string(), after.replicas_per_shard.to_string());
+        changes.push(say(Rule::ReplicaCount, "spec.replicasPerShard", old, new));
+    }
+    if expansion(before) != expansion(after) {
+        changes.push(say(Rule::VolumeExpansion, "spec.storage.expandTo", expansion(before), expansion(after)));
+    }
+    for (field, one, other) in agent_settings(before, after) {
+        if one != other {
+            changes.push(say(Rule::Other, field, one, other));
+        }
+    }
+    changes
+}
+
+/// Settings that the agent alone reads: they stand in no object but the desired state.
+fn agent_settings(before: &Cluster, after: &Cluster) -> [(&'static str, String, String); 5] {
+    let text = |cluster: &Cluster| {
+        [
+            cluster.rebalance.auto.to_string(),
+            cluster.rebalance.max_concurrent_migrations.to_string(),
+            cluster.upgrade.paused.to_string(),
+            cluster.upgrade.canary.to_string(),
+            cluster.upgrade.sync_timeout.to_string(),
+        ]
+    };
+    let fields = [
+        "spec.rebalance.auto",
+        "spec.rebalance.maxConcurrentMigrations",
+        "spec.upgrade.paused",
+        "spec.upgrade.canary",
+        "spec.upgrade.syncTimeout",
+    ];
+    let [a, b, c, d, e] = text(before);
+    let [f, g, h, i, j] = text(after);
+    let [one, two, three, four, five] = fields;
+    [(one, a, f), (two, b, g), (three, c, h), (four, d, i), (five, e, j)]
+}
+
+fn on_or_off(on: bool) -> String {
+    if on { "on" } else { "off" }.to_owned()
+}
+
+fn auth(auth: &Auth) -> String {
+    match auth {
+        Auth::Password(secret) => format!("{}/{}", secret.name, secret.key),
+        Auth::Disabled => "off".to_owned(),
+    }
+}
+
+fn expansion(cluster: &Cluster) -> String {
+    match &cluster.storage {
+        Storage::Volume { expand_to: Some(size), .. } => size.to_string(),
+        Storage::Volume { expand_to: None, .. } | Storage::Ephemeral { .. } => "none".to_owned(),
+    }
+}
+
+/// Whether volumes outlive the pods that use them.
+pub(super) const fn keeps_volumes(cluster: &Cluster) -> bool {
+    matches!(cluster.storage, Storage::Volume { on_delete: Retention::Retain, .. })
+}
+
+/// Whether a planned failover goes with the role of a primary that stops on its own.
+pub(super) fn is_upgrade(before: &Cluster, after: &Cluster) -> bool {
+    let known = [Series::V8_0, Series::V8_1, Series::V9_0, Series::V9_1];
+    known.contains(&after.version.series) && after.version != before.version
+}
