@@ -62,6 +62,15 @@ impl Document {
     pub fn yaml(&self) -> &str {
         &self.yaml
     }
+
+    /// The object as indented JSON, its fields in the same order.
+    ///
+    /// # Errors
+    /// Only by a mistake of this program.
+    pub fn json(&self) -> Result<String, Error> {
+        let tree: Tree<'_> = serde_saphyr::from_str(&self.yaml)?;
+        Ok(serde_json::to_string_pretty(&tree)? + "\n")
+    }
 }
 
 macro_rules! kinds {
@@ -118,16 +127,15 @@ pub struct Identity {
 
 impl Identity {
     /// What the object is known by; empty where it does not say.
-    #[must_use]
-    pub fn of(object: &Tree<'_>) -> Self {
+    pub(crate) fn of(object: &Tree<'_>) -> Self {
         let text = |path| object.text_at(path).to_owned();
         Self { api_version: text("apiVersion"), kind: text("kind"), namespace: text("metadata/namespace"), name: text("metadata/name") }
     }
 
-    /// The file name that kustomize would give it: `apps_v1_statefulset_sessions.yaml`.
+    /// The name of its file as kustomize would give it, without extension: `apps_v1_statefulset_sessions`.
     #[must_use]
-    pub fn file_name(&self) -> String {
-        format!("{}_{}_{}.yaml", self.api_version.replace('/', "_"), self.kind, self.name).to_lowercase()
+    pub fn file_stem(&self) -> String {
+        format!("{}_{}_{}", self.api_version.replace('/', "_"), self.kind, self.name).to_lowercase()
     }
 }
 

@@ -20,6 +20,9 @@ pub enum Error {
     /// A document is not JSON.
     #[error("a document cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// What was written cannot be read.
+    #[error("a document cannot be read back: {0}")]
+    Read(#[from] serde_saphyr::Error),
     /// A document cannot be written.
     #[error("a document cannot be written as YAML: {0}")]
     Write(#[from] serde_saphyr::ser::Error),

@@ -12,13 +12,13 @@ macro_rules! extension {
         #[doc = concat!("`", $api_version, "`, kind `", stringify!($name), "`.")]
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        pub struct $name {
+        pub(crate) struct $name {
             api_version: String,
             kind: String,
             /// Name, namespace and labels.
-            pub metadata: ObjectMeta,
+            pub(crate) metadata: ObjectMeta,
             /// What it asks for.
-            pub spec: $spec,
+            pub(crate) spec: $spec,
         }
     };
 }
@@ -30,9 +30,9 @@ extension!(PrometheusRule, PrometheusRuleSpec, "monitoring.coreos.com/v1");
 /// A certificate to be issued.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CertificateSpec {
+pub(crate) struct CertificateSpec {
     /// The Secret that it is written to.
-    pub secret_name: String,
+    pub(crate) secret_name: String,
     issuer_ref: IssuerRef,
     dns_names: Vec<String>,
     duration: String,
@@ -60,9 +60,9 @@ struct PrivateKey {
 /// Pods to be scraped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PodMonitorSpec {
+pub(crate) struct PodMonitorSpec {
     /// The pods.
-    pub selector: LabelSelector,
+    pub(crate) selector: LabelSelector,
     pod_metrics_endpoints: Vec<Endpoint>,
 }
 
@@ -77,7 +77,7 @@ struct Endpoint {
 /// Alerts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PrometheusRuleSpec {
+pub(crate) struct PrometheusRuleSpec {
     groups: Vec<Group>,
 }
 

@@ -6,6 +6,7 @@
 
 mod alerts;
 mod context;
+pub mod diff;
 mod document;
 mod error;
 mod extensions;
@@ -20,4 +21,3 @@ mod yaml;
 pub use document::{Document, Identity};
 pub use error::Error;
 pub use manifest::{Manifest, Renderer};
-pub use tree::Tree;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A value with its fields in order, borrowed from the text that it was read from.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Tree<'t> {
+pub(crate) enum Tree<'t> {
     /// `null`
     Null,
     /// `true` or `false`
@@ -49,8 +49,7 @@ impl<'t> Tree<'t> {
     }
 
     /// The value under a path of keys, such as `metadata/name`.
-    #[must_use]
-    pub fn at(&self, path: &str) -> Option<&Self> {
+    fn at(&self, path: &str) -> Option<&Self> {
         path.split('/').try_fold(self, |tree, key| match tree {
             Self::Map(fields) => fields.iter().find(|(name, _)| name == key).map(|(_, value)| value),
             Self::Null | Self::Bool(_) | Self::Integer(_) | Self::Text(_) | Self::List(_) => None,
@@ -58,8 +57,7 @@ impl<'t> Tree<'t> {
     }
 
     /// The text under a path of keys; empty if there is none.
-    #[must_use]
-    pub fn text_at(&self, path: &str) -> &str {
+    pub(crate) fn text_at(&self, path: &str) -> &str {
         match self.at(path) {
             Some(Self::Text(text)) => text,
             _ => "",

@@ -17,7 +17,7 @@ use crate::placement::Placement;
 use crate::problem::{Complaint, Path};
 use crate::resources::Resources;
 use crate::storage::{Storage, StorageSpec};
-use crate::text::{self, ClusterName, DomainName, Namespace, Version};
+use crate::text::{self, ClusterName, DomainName, Namespace, Series, Version};
 use crate::tls::{Tls, TlsSpec};
 use crate::wire::{ApiVersion, Kind, Metadata, Spec, ValkeyCluster};
 
@@ -114,9 +114,10 @@ impl Cluster {
         let name = metadata.name.or_else(|| missing("metadata.name", "name the cluster", checks));
         let (tls, auth) = (tls.and_then(|tls| tls.check(checks)), auth.and_then(|auth| auth.check(checks)));
         let storage = spec.storage.check(checks);
+        // Without a version, directives are held against the newest series: that finds most of what is wrong with them.
+        let config = Config::check(&spec.config, version.map_or(Series::V9_1, |version| version.series), checks);
         let version = version?;
         spec.image.check(version, checks);
-        let config = Config::check(&spec.config, version.series, checks);
         let cluster = Self {
             name: name?,
             namespace: namespace?,

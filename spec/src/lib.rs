@@ -33,7 +33,7 @@ mod wire;
 
 pub use access::{Access, LabelOperator, LabelRequirement, LabelSelector, Peer};
 pub use agent::{Agent, LogLevel};
-pub use auth::{Auth, PasswordSecret};
+pub use auth::{Auth, AuthSpec, PasswordSecret};
 pub use cluster::{Cluster, Refusal};
 pub use config::{Config, ConfigValue};
 pub use image::{ImageSpec, PullPolicy};
@@ -44,8 +44,11 @@ pub use problem::{Complaint, Path, Problem, Segment};
 pub use read::{Read, read};
 pub use resources::Resources;
 pub use schema::json_schema;
-pub use storage::{Retention, Storage};
+pub use storage::{Ephemeral, Retention, Storage, StorageSpec};
 pub use suggest::closest;
-pub use text::{ClusterName, DomainName, Duration, Namespace, Quantity, Series, Version};
-pub use tls::{ClientAuth, IssuerRef, Tls};
-pub use wire::ValkeyCluster;
+pub use text::{
+    ClusterName, Digest, DomainName, Duration, ImageReference, LONGEST_CLUSTER_NAME, Namespace, ObjectName, Quantity, Repository,
+    SecretKey, Series, SnapshotRule, Tag, Version,
+};
+pub use tls::{ClientAuth, IssuerRef, Tls, TlsSpec};
+pub use wire::{ApiVersion, Kind, Metadata, Spec, ValkeyCluster};

@@ -56,14 +56,16 @@ pub struct Change {
     pub before: Option<Value>,
     /// The value on the new side; none if it is not there.
     pub after: Option<Value>,
+    /// Whether the object or field is there on the new side.
+    pub comes: bool,
     /// What to do about it.
     pub remedy: &'static str,
 }
 
 impl Change {
     fn new(rule: Rule, object: &str, path: &str, before: Option<Value>, after: Option<Value>) -> Self {
-        let (object, path) = (object.to_owned(), path.to_owned());
-        Self { class: rule.class(), rule, object, path, before, after, remedy: rule.remedy() }
+        let (object, path, comes) = (object.to_owned(), path.to_owned(), after.is_some());
+        Self { class: rule.class(), rule, object, path, before, after, comes, remedy: rule.remedy() }
     }
 }
 
@@ -111,7 +113,7 @@ fn object_changes(old: &BTreeMap<String, &Value>, new: &BTreeMap<String, &Value>
     let changes = names.into_iter().map(|name| match (old.get(name), new.get(name)) {
         (Some(before), Some(after)) => field_changes(name, before, after),
         (Some(_), None) => vec![Change::new(rules::of_removal(name), name, "", None, None)],
-        (None, Some(_)) => vec![Change::new(rules::of_addition(name), name, "", None, None)],
+        (None, Some(_)) => vec![Change { comes: true, ..Change::new(rules::of_addition(name), name, "", None, None) }],
         (None, None) => Vec::new(),
     });
     changes.flatten().collect()

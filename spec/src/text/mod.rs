@@ -14,7 +14,8 @@ use crate::problem::Complaint;
 
 pub use address::{Digest, DomainName, ImageReference, Repository, Tag};
 pub use duration::Duration;
-pub use name::{ClusterName, Namespace, ObjectName, SecretKey, label_key, label_value};
+pub use name::{ClusterName, LONGEST_CLUSTER_NAME, Namespace, ObjectName, SecretKey};
+pub(crate) use name::{label_key, label_value};
 pub use quantity::Quantity;
 pub use snapshot::SnapshotRule;
 pub use version::{Series, Version};

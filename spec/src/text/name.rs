@@ -136,7 +136,7 @@ fn length(text: &str, most: usize) -> Result<(), Complaint> {
 ///
 /// # Errors
 /// When it is not `name` or `prefix/name` as Kubernetes wants them.
-pub fn label_key(text: &str) -> Result<(), Complaint> {
+pub(crate) fn label_key(text: &str) -> Result<(), Complaint> {
     let (prefix, name) = text.split_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
     if prefix.is_none_or(|prefix| object_name(prefix).is_ok()) && is_label_text(name) && !name.is_empty() {
         return Ok(());
@@ -151,7 +151,7 @@ pub fn label_key(text: &str) -> Result<(), Complaint> {
 ///
 /// # Errors
 /// When it is longer than 63 characters or has others than letters, digits, `-`, `_` and `.`.
-pub fn label_value(text: &str) -> Result<(), Complaint> {
+pub(crate) fn label_value(text: &str) -> Result<(), Complaint> {
     if is_label_text(text) {
         return Ok(());
     }

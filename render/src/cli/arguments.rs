@@ -1,0 +1,141 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use render::Identity;
+use render::diff::Rule;
+use spec::Namespace;
+
+/// Renders ValkeyCluster specs into plain Kubernetes YAML.
+///
+/// Pure: same bytes for the same input, without network, clock or cluster. Exit codes: 0 done, 1 differences, 2 usage, 3 refused
+/// spec, 4 dangerous change, 5 input or output failed.
+#[derive(Debug, Parser)]
+#[command(name = "valkey-render", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print or write the Kubernetes objects of specs
+    Render(RenderArguments),
+    /// Check specs and say what is wrong with them
+    Validate(ValidateArguments),
+    /// Say what a change restarts, moves, exposes or breaks
+    Diff(DiffArguments),
+    /// Print the JSON Schema of a spec, for editors and CI
+    Schema,
+    /// Explain a field, such as `spec.storage`
+    Explain {
+        /// The field; the whole spec if it is left out
+        field: Option<String>,
+    },
+    /// Print a spec to start from
+    Init {
+        /// The cluster's name
+        #[arg(default_value = "my-valkey")]
+        name: spec::ClusterName,
+        /// The cluster's namespace
+        #[arg(long, short, default_value = "default")]
+        namespace: Namespace,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the version, and what this version knows
+    Version {
+        /// For people or for programs
+        #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+        format: ReportFormat,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RenderArguments {
+    /// Files or folders of specs, or `-` for standard input
+    #[arg(value_name = "FILE|DIR|-", default_value = "-")]
+    pub(crate) specs: Vec<String>,
+    /// Write to this file or, with a `/` at its end or if it exists as one, into this folder
+    #[arg(long, short, value_name = "FILE|DIR/", conflicts_with = "check")]
+    pub(crate) output: Option<PathBuf>,
+    /// How objects are written
+    #[arg(long, value_enum, default_value_t = Format::Yaml)]
+    pub(crate) format: Format,
+    /// Only objects of this kind, or only this object; may be repeated
+    #[arg(long, value_name = "KIND[/NAME]")]
+    pub(crate) only: Vec<String>,
+    /// The namespace of specs that name none
+    #[arg(long, short)]
+    pub(crate) namespace: Option<Namespace>,
+    /// Write nothing; compare with what this folder holds, and exit with 1 if it differs
+    #[arg(long, value_name = "DIR")]
+    pub(crate) check: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArguments {
+    /// Files or folders of specs, or `-` for standard input
+    #[arg(value_name = "FILE|DIR|-", default_value = "-")]
+    pub(crate) specs: Vec<String>,
+    /// The namespace of specs that name none
+    #[arg(long, short)]
+    pub(crate) namespace: Option<Namespace>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    /// What there is: specs or rendered objects, in a file or folder, or `-` for standard input
+    pub(crate) old: String,
+    /// What shall be: the same
+    pub(crate) new: String,
+    /// For people or for programs
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+    /// The namespace of specs that name none
+    #[arg(long, short)]
+    pub(crate) namespace: Option<Namespace>,
+    /// Do not block on changes judged by this rule; may be repeated
+    #[arg(long, value_name = "RULE", value_parser = rule)]
+    pub(crate) allow: Vec<Rule>,
+}
+
+/// How objects are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Yaml,
+    Json,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+fn rule(text: &str) -> Result<Rule, String> {
+    let find = |wanted: &str| Rule::ALL.iter().copied().find(|rule| rule.id() == wanted);
+    find(text).ok_or_else(|| {
+        let ids = Rule::ALL.iter().map(|rule| rule.id());
+        let near = spec::closest(text, ids.clone()).map_or(String::new(), |near| format!("did you mean {near}? "));
+        format!("{near}the rules are {}", ids.collect::<Vec<_>>().join(", "))
+    })
+}
+
+impl RenderArguments {
+    /// Whether `--only` lets the object through.
+    pub(crate) fn wants(&self, identity: &Identity) -> bool {
+        let matches = |wanted: &String| {
+            let (kind, name) = wanted.split_once('/').map_or((wanted.as_str(), None), |(kind, name)| (kind, Some(name)));
+            identity.kind.eq_ignore_ascii_case(kind) && name.is_none_or(|name| name == identity.name)
+        };
+        self.only.is_empty() || self.only.iter().any(matches)
+    }
+}

@@ -1,0 +1,103 @@
+//! Reads specs and rendered objects from files, folders and standard input.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use spec::{Cluster, Complaint, Namespace, Problem};
+
+use super::failure::{Failure, Source};
+use super::report;
+
+/// More than any file of specs or manifests has.
+const LONGEST_FILE: u64 = 64 << 20;
+
+/// The clusters of all specs, with every problem of every file if there is one.
+pub(crate) fn clusters(paths: &[String], namespace: Option<&Namespace>) -> Result<Vec<Cluster>, Failure> {
+    let mut found = Vec::new();
+    let mut refused = Vec::new();
+    for source in sources(paths)? {
+        match spec::read(&source.text, namespace) {
+            Ok(read) => {
+                read.iter().flat_map(|read| &read.warnings).for_each(|warning| report::warning(&source, warning));
+                found.extend(read.into_iter().map(|read| (source.path.clone(), read.cluster)));
+            }
+            Err(problems) => refused.push((source, problems)),
+        }
+    }
+    if !refused.is_empty() {
+        return Err(Failure::Refused(refused));
+    }
+    check_no_twins(&found)?;
+    Ok(found.into_iter().map(|(_, cluster)| cluster).collect())
+}
+
+/// Two files with a cluster of one name in one namespace would be rendered over each other.
+fn check_no_twins(found: &[(String, Cluster)]) -> Result<(), Failure> {
+    let mut seen = BTreeMap::new();
+    for (path, cluster) in found {
+        if let Some(other) = seen.insert((&cluster.namespace, &cluster.name), path) {
+            let reason = format!("`{}` in namespace `{}` stands in {other} as well", cluster.name, cluster.namespace);
+            return Err(Failure::Unreadable { path: path.clone(), reason });
+        }
+    }
+    Ok(())
+}
+
+/// The texts of files, of the YAML and JSON files in folders, and of standard input.
+pub(crate) fn sources(paths: &[String]) -> Result<Vec<Source>, Failure> {
+    let mut sources = Vec::new();
+    for path in paths {
+        if path == "-" {
+            sources.push(read("standard input", io::stdin().lock())?);
+        } else if Path::new(path).is_dir() {
+            for file in files_in(Path::new(path))? {
+                sources.push(read_file(&file)?);
+            }
+        } else {
+            sources.push(read_file(Path::new(path))?);
+        }
+    }
+    Ok(sources)
+}
+
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = entries.map_err(|error| Failure::io("read", folder, error))?;
+    let is_document = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        path.is_file() && ["yaml", "yml", "json"].contains(&extension) && !name.starts_with('.') && name != "kustomization.yaml"
+    };
+    let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(is_document).collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(Failure::Unreadable { path: folder.display().to_string(), reason: "there is no YAML or JSON file in it".to_owned() });
+    }
+    Ok(files)
+}
+
+fn read_file(path: &Path) -> Result<Source, Failure> {
+    let file = File::open(path).map_err(|error| Failure::io("read", path, error))?;
+    read(&path.display().to_string(), file)
+}
+
+fn read(path: &str, reader: impl Read) -> Result<Source, Failure> {
+    let mut bytes = Vec::new();
+    reader.take(LONGEST_FILE + 1).read_to_end(&mut bytes).map_err(|error| Failure::io("read", path, error))?;
+    let source = |text| Source { path: path.to_owned(), text };
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST_FILE) {
+        let complaint = Complaint::new("is longer than 64 MiB", "check that it is the file you mean");
+        return Err(refused(source(String::new()), complaint, None));
+    }
+    String::from_utf8(bytes).map(|text| source(text.trim_start_matches('\u{feff}').to_owned())).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        refused(source(text), Complaint::new("is not text in UTF-8", "save the file as UTF-8"), Some(valid..valid))
+    })
+}
+
+fn refused(source: Source, complaint: Complaint, span: Option<std::ops::Range<usize>>) -> Failure {
+    Failure::Refused(vec![(source, vec![Problem { path: spec::Path::default(), complaint, span }])])
+}

@@ -1,0 +1,90 @@
+//! The command line: everything that reads, writes or ends with an exit code. Standard output is data only.
+
+mod arguments;
+mod diff;
+mod explain;
+mod failure;
+mod folder;
+mod init;
+mod input;
+mod output;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use render::Renderer;
+use serde_json::json;
+
+use arguments::{Arguments, Command, RenderArguments, ReportFormat};
+use failure::Failure;
+
+/// Runs the command that the arguments name.
+pub(crate) fn run() -> ExitCode {
+    let outcome = command(Arguments::parse().command);
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            report::failure(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+fn command(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Render(arguments) => render(&arguments),
+        Command::Validate(arguments) => validate(&arguments.specs, arguments.namespace.as_ref()),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Schema => print(&output::pretty(&spec::json_schema())?),
+        Command::Explain { field } => explain::run(field.as_deref().unwrap_or_default()),
+        Command::Init { name, namespace } => print(&init::starter(&name, &namespace)),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "valkey-render", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+        Command::Version { format } => version(format),
+    }
+}
+
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    output::to_stdout(text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn render(arguments: &RenderArguments) -> Result<ExitCode, Failure> {
+    let clusters = input::clusters(&arguments.specs, arguments.namespace.as_ref())?;
+    let mut renderer = Renderer::default();
+    let mut sink = output::Sink::open(arguments)?;
+    for cluster in &clusters {
+        let manifest = renderer.render(cluster)?;
+        for document in manifest.documents().iter().filter(|document| arguments.wants(document.identity())) {
+            sink.take(document)?;
+        }
+    }
+    sink.close()
+}
+
+fn validate(specs: &[String], namespace: Option<&spec::Namespace>) -> Result<ExitCode, Failure> {
+    let clusters = input::clusters(specs, namespace)?;
+    let mut renderer = Renderer::default();
+    let mut lines = String::new();
+    for cluster in &clusters {
+        renderer.render(cluster)?;
+        lines += &format!("{}/{}: valid\n", cluster.namespace, cluster.name);
+    }
+    print(&lines)
+}
+
+fn version(format: ReportFormat) -> Result<ExitCode, Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    match format {
+        ReportFormat::Text => print(&format!("valkey-render {version}\n")),
+        ReportFormat::Json => {
+            let series = spec::Series::ALL.map(spec::Series::as_str);
+            let facts = json!({"version": version, "apiVersions": ["valkey-gitops.dev/v1alpha1"], "valkeySeries": series, "oldestKubernetes": "1.32"});
+            print(&output::pretty(&facts)?)
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Where rendered objects go: standard output, one file, a folder, or a comparison with one.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use render::Document;
+use serde::Serialize;
+
+use super::arguments::{Format, RenderArguments};
+use super::failure::Failure;
+use super::folder::{self, FileSet};
+
+/// Takes documents, and in the end writes them all or none.
+pub(crate) struct Sink<'a> {
+    target: Target,
+    format: Format,
+    only: &'a [String],
+    taken: usize,
+}
+
+enum Target {
+    /// Written as they come: all specs have been checked before.
+    Stdout(io::BufWriter<io::Stdout>),
+    File(PathBuf, String),
+    Folder(PathBuf, FileSet),
+    Check(PathBuf, FileSet),
+}
+
+impl<'a> Sink<'a> {
+    pub(crate) fn open(arguments: &'a RenderArguments) -> Result<Self, Failure> {
+        let target = match (&arguments.output, &arguments.check) {
+            (_, Some(folder)) => Target::Check(folder.clone(), FileSet::default()),
+            (None, None) => Target::Stdout(io::BufWriter::with_capacity(1 << 16, io::stdout())),
+            (Some(path), None) if is_folder(path) => Target::Folder(path.clone(), FileSet::default()),
+            (Some(path), None) => Target::File(path.clone(), String::new()),
+        };
+        Ok(Self { target, format: arguments.format, only: &arguments.only, taken: 0 })
+    }
+
+    pub(crate) fn take(&mut self, document: &Document) -> Result<(), Failure> {
+        self.taken += 1;
+        match (&mut self.target, self.format) {
+            (Target::Stdout(out), Format::Yaml) => {
+                let written = out.write_all(b"---\n").and_then(|()| out.write_all(document.yaml().as_bytes()));
+                unless_nobody_reads(written)
+            }
+            (Target::Stdout(out), Format::Json) => {
+                unless_nobody_reads(out.write_all(document.json()?.as_bytes()))
+            }
+            (Target::File(_, text), Format::Yaml) => {
+                text.push_str("---\n");
+                text.push_str(document.yaml());
+                Ok(())
+            }
+            (Target::File(_, text), Format::Json) => {
+                text.push_str(&document.json()?);
+                Ok(())
+            }
+            (Target::Folder(_, files) | Target::Check(_, files), Format::Yaml) => {
+                files.add(document.identity(), "yaml", document.yaml().to_owned());
+                Ok(())
+            }
+            (Target::Folder(_, files) | Target::Check(_, files), Format::Json) => {
+                files.add(document.identity(), "json", document.json()?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes what was taken.
+    pub(crate) fn close(self) -> Result<ExitCode, Failure> {
+        if self.taken == 0 {
+            return Err(Failure::Usage(format!("--only {} matches no object", self.only.join(" --only "))));
+        }
+        match self.target {
+            Target::Stdout(mut out) => unless_nobody_reads(out.flush())?,
+            Target::File(path, text) => folder::write_whole(&path, &text)?,
+            Target::Folder(path, files) => files.write(&path)?,
+            Target::Check(path, files) => {
+                let differences = files.compare(&path)?;
+                to_stdout(&differences.concat())?;
+                return Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) });
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+/// Indented JSON, with a line break at its end.
+pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+/// Writes to standard output.
+pub(crate) fn to_stdout(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    unless_nobody_reads(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// A reader that has seen enough is no failure.
+fn unless_nobody_reads(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| Failure::io("write", "standard output", error)),
+    }
+}
