@@ -114,7 +114,9 @@ struct StorageContext {
     when_deleted: Retention,
     when_scaled: Retention,
     claim: Option<Claim>,
-    ephemeral: Option<BTreeMap<&'static str, String>>,
+    /// Said by itself, for the options of an ephemeral volume may be none.
+    is_ephemeral: bool,
+    ephemeral: BTreeMap<&'static str, String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -258,13 +260,15 @@ impl StorageContext {
                 when_deleted: *on_delete,
                 when_scaled: *on_scale_in,
                 claim: Some(Claim { size: size.to_string(), class_name: class_name.as_ref().map(ToString::to_string) }),
-                ephemeral: None,
+                is_ephemeral: false,
+                ephemeral: BTreeMap::new(),
             },
             Storage::Ephemeral { size_limit } => Self {
                 when_deleted: Retention::Retain,
                 when_scaled: Retention::Retain,
                 claim: None,
-                ephemeral: Some(size_limit.iter().map(|limit| ("sizeLimit", limit.to_string())).collect()),
+                is_ephemeral: true,
+                ephemeral: size_limit.iter().map(|limit| ("sizeLimit", limit.to_string())).collect(),
             },
         }
     }

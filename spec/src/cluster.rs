@@ -189,11 +189,6 @@ impl Cluster {
             let hint = "set limits.memory: without it, Valkey takes memory until the node has none left";
             warnings.refuse("spec.resources.limits", "has no memory, so maxmemory is not set", hint);
         }
-        if self.image.floats(self.version) {
-            let message = format!("`{}` may be another release tomorrow, and another on each node", self.version);
-            let hint = "write a full release such as 9.1.2, or pin image.digest";
-            warnings.refuse("spec.version", message, hint);
-        }
         if self.disruption_budget == DisruptionBudget::PerShard && self.shards < 7 {
             let message = "lets a drain evict several primaries at once, and with few shards the quorum goes with them";
             warnings.refuse("spec.disruptionBudget", message, "keep PerCluster below seven shards");

@@ -56,10 +56,15 @@ pub struct Config {
 impl Config {
     pub(crate) fn check(written: &BTreeMap<String, ConfigValue>, series: Series, checks: &mut Checks) -> Self {
         let mut config = Self::default();
+        let at = Path::of("spec.config");
         for (name, value) in written {
-            match checked(name, &value.to_string(), series) {
-                Ok(directive) => config.directives.push((directive, value.to_string())),
-                Err(complaint) => checks.refuse_at(Path::of("spec.config").key(name), complaint),
+            let value = value.to_string();
+            match settable(name, series) {
+                Err(complaint) => checks.refuse_at(at.name(name), complaint),
+                Ok(directive) => match directive.check(&value) {
+                    Err(complaint) => checks.refuse_at(at.key(name), complaint),
+                    Ok(()) => config.directives.push((directive, value)),
+                },
             }
         }
         config
@@ -72,15 +77,16 @@ impl Config {
     }
 }
 
-fn checked(name: &str, value: &str, series: Series) -> Result<Directive, Complaint> {
+/// The directive of this name, if a spec may set it.
+fn settable(name: &str, series: Series) -> Result<Directive, Complaint> {
     if let Some(reason) = owner(name) {
         return Err(Complaint::new("is not for a spec to set", reason));
     }
     let directive = directives::find(series, name).ok_or_else(|| unknown(name, series))?;
-    if let Some(alias) = directive.alias_of {
-        return Err(Complaint::new("is an old name", format!("write `{alias}`")));
+    match directive.alias_of {
+        Some(alias) => Err(Complaint::new("is an old name", format!("write `{alias}`"))),
+        None => Ok(directive),
     }
-    directive.check(value).map(|()| directive)
 }
 
 fn unknown(name: &str, series: Series) -> Complaint {
@@ -139,7 +145,7 @@ mod tests {
     use super::*;
 
     fn refusal(name: &str, value: &str) -> String {
-        let complaint = checked(name, value, Series::V8_1).unwrap_err();
+        let complaint = settable(name, Series::V8_1).and_then(|directive| directive.check(value)).unwrap_err();
         format!("{}; {}", complaint.message, complaint.hint.unwrap_or_default())
     }
 

@@ -127,6 +127,9 @@ impl Directive {
         if value.chars().any(char::is_control) || value.len() > 1024 {
             return Err(Complaint::new("has line breaks or is too long", "write at most 1,024 characters on one line"));
         }
+        if value.contains("${") || value.contains("$$") {
+            return Err(Complaint::new("has `${` or `$$` in it", "write it without: Flux would substitute it on the way"));
+        }
         match &self.kind {
             DirectiveKind::YesNo => one_of(value, &["yes", "no"]),
             DirectiveKind::Integer(range) => integer(value, range),

@@ -47,11 +47,6 @@ impl ImageSpec {
         }
     }
 
-    /// Whether the same reference may be another image tomorrow.
-    pub(crate) fn floats(&self, version: Version) -> bool {
-        self.digest.is_none() && self.tag.is_none() && version.patch.is_none()
-    }
-
     pub(crate) fn check(&self, version: Version, checks: &mut Checks) {
         let Some(tag) = &self.tag else { return };
         let text = tag.to_string();

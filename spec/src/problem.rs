@@ -50,6 +50,8 @@ pub struct Path(Vec<Segment>);
 pub enum Segment {
     /// Into the value of a key.
     Key(String),
+    /// To a key itself, not its value; only as the last step.
+    Name(String),
     /// Into an element of a list, counted from zero.
     Index(usize),
 }
@@ -65,6 +67,12 @@ impl Path {
     #[must_use]
     pub fn key(&self, key: impl Into<String>) -> Self {
         self.with(Segment::Key(key.into()))
+    }
+
+    /// This path and a key, of which the name is meant and not the value.
+    #[must_use]
+    pub fn name(&self, key: impl Into<String>) -> Self {
+        self.with(Segment::Name(key.into()))
     }
 
     /// This path and one element more.
@@ -103,9 +111,13 @@ impl fmt::Display for Path {
         for (position, segment) in self.0.iter().enumerate() {
             match segment {
                 Segment::Index(index) => write!(out, "[{index}]")?,
-                Segment::Key(key) if key.contains(['.', '/', ' ', '[']) || key.is_empty() => write!(out, "[{key:?}]")?,
-                Segment::Key(key) if position == 0 => write!(out, "{key}")?,
-                Segment::Key(key) => write!(out, ".{key}")?,
+                Segment::Key(key) | Segment::Name(key) => {
+                    if key.contains(['.', '/', ' ', '[']) || key.is_empty() {
+                        write!(out, "[{key:?}]")?;
+                    } else {
+                        write!(out, "{}{key}", if position == 0 { "" } else { "." })?;
+                    }
+                }
             }
         }
         Ok(())

@@ -28,6 +28,9 @@ pub struct Read {
 /// The longest text that is read, in bytes: thousands of clusters.
 const LONGEST_TEXT: usize = 8 * 1024 * 1024;
 
+/// A text with more problems than this is not read further: it is not what it was taken for.
+const MOST_PROBLEMS: usize = 1000;
+
 /// The clusters in a text of one or more YAML documents; `namespace` is for those that name none.
 ///
 /// # Errors
@@ -40,7 +43,10 @@ pub fn read(text: &str, namespace: Option<&Namespace>) -> Result<Vec<Read>, Vec<
     let mut found = Vec::new();
     let mut problems = Vec::new();
     for document in documents(text) {
-        read_document(text, document, namespace, &mut found, &mut problems);
+        problems.extend(read_document(text, document, namespace, &mut found));
+        if problems.len() > MOST_PROBLEMS {
+            break;
+        }
     }
     if found.is_empty() && problems.is_empty() {
         let hint = "start from what `valkey-render init` prints";
@@ -71,36 +77,33 @@ fn documents(text: &str) -> Vec<Range<usize>> {
     starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
 }
 
-fn read_document(
-    text: &str,
-    document: Range<usize>,
-    namespace: Option<&Namespace>,
-    found: &mut Vec<Read>,
-    problems: &mut Vec<Problem>,
-) {
-    let before = problems.len();
-    let Some(root) = text.get(document.clone()).and_then(|part| tree::parse(part, document.start, problems)) else { return };
+fn read_document(text: &str, document: Range<usize>, namespace: Option<&Namespace>, found: &mut Vec<Read>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let part = text.get(document.clone()).unwrap_or_default();
+    let Some(root) = tree::parse(part, document.start, &mut problems) else { return problems };
     if root.value == tree::Value::Null {
-        return;
+        return problems;
     }
-    let written = written(&root, problems);
+    let written = written(&root, &mut problems);
     match written.map(|written| Cluster::check(written, namespace)) {
-        Ok(Ok(cluster)) if problems.len() == before => {
+        Ok(Ok(cluster)) if problems.is_empty() => {
             let warnings = located(cluster.warnings(), &root);
             found.push(Read { cluster, span: root.span, warnings });
         }
         Ok(Err(Refusal(more))) => {
-            let news = located(more, &root).into_iter().filter(|problem| !is_known(problem, problems.get(before..)));
-            problems.extend(news.collect::<Vec<_>>());
+            let mut news = located(more, &root);
+            news.retain(|problem| !is_known(problem, &problems));
+            problems.extend(news);
         }
         Ok(Ok(_)) => {}
         // The schema found nothing wrong and the types did: only possible if the two disagree.
-        Err(error) if problems.len() == before => {
+        Err(error) if problems.is_empty() => {
             let complaint = Complaint { message: error.to_string(), hint: None };
             problems.push(Problem { path: Path::default(), complaint, span: Some(root.locate(&Path::default())) });
         }
         Err(_) => {}
     }
+    problems
 }
 
 /// What was written, as far as it can be understood. Without a mistake it is read by its types alone; only a text with mistakes
@@ -129,9 +132,8 @@ fn located(complaints: Vec<(Path, Complaint)>, root: &Node) -> Vec<Problem> {
 }
 
 /// Whether the schema has already said what is wrong there.
-fn is_known(problem: &Problem, known: Option<&[Problem]>) -> bool {
-    let covers = |other: &Problem| other.path.contains(&problem.path) || problem.path.contains(&other.path);
-    known.unwrap_or_default().iter().any(covers)
+fn is_known(problem: &Problem, known: &[Problem]) -> bool {
+    known.iter().any(|other| other.path.contains(&problem.path) || problem.path.contains(&other.path))
 }
 
 /// Two clusters of one name in one namespace would be rendered over each other.

@@ -109,7 +109,11 @@ impl Fitting<'_> {
         }
     }
 
+    /// Once is enough: what a scalar may be taken for has been said when it was read.
     fn complain(&mut self, path: &Path, span: &Range<usize>, complaint: Complaint) {
+        if self.problems.iter().any(|problem| problem.path == *path) {
+            return;
+        }
         self.problems.push(Problem { path: path.clone(), complaint, span: Some(span.clone()) });
     }
 }
@@ -171,6 +175,12 @@ fn fits_width(number: i64, schema: &Json) -> bool {
 }
 
 fn mistyped(value: &Value, schema: &Json) -> Complaint {
+    // A number where a duration or quantity is wanted lacks more than quotes.
+    if let (Value::Integer(number), Some(format)) = (value, schema.get("format").and_then(Json::as_str))
+        && let Some(complaint) = text::complaint_about(format, &number.to_string())
+    {
+        return complaint;
+    }
     let types = types_of(schema).unwrap_or_default();
     let wanted = types.iter().map(|name| in_words(name)).collect::<Vec<_>>().join(" or ");
     let (found, hint) = match value {

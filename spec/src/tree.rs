@@ -52,6 +52,10 @@ impl Node {
                     }
                     None => break,
                 },
+                (Segment::Name(key), Value::Map(entries)) => {
+                    let named = entries.iter().find(|entry| entry.key == *key);
+                    return named.map_or(span, |entry| entry.key_span.clone());
+                }
                 (Segment::Index(index), Value::List(elements)) => match elements.get(*index) {
                     Some(element) => {
                         span = element.span.clone();
@@ -163,6 +167,7 @@ impl Builder<'_> {
                 let message = format!("`{text}` is text to some readers of YAML and {other} to others");
                 let hint = match other {
                     "a boolean" => format!("write \"{text}\" for the text, or true or false"),
+                    "a special key" => "write the fields out".to_owned(),
                     _ => format!("write \"{text}\" for the text, or a plain decimal number"),
                 };
                 self.complain(span.clone(), message, hint);

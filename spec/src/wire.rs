@@ -73,7 +73,7 @@ pub struct Metadata {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Spec {
-    /// The series of Valkey (8.0, 8.1, 9.0 or 9.1) or one release of it. It picks the directives and, unless `image` does, the image tag.
+    /// The series of Valkey (8.0, 8.1, 9.0 or 9.1) or one release of it. It picks the directives and, unless `image` does, the image tag; a series follows its newest release.
     #[schemars(required)]
     pub version: Option<Version>,
     /// Where the server's image comes from.

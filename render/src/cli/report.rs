@@ -11,8 +11,8 @@ use super::failure::{Failure, Source};
 
 /// More would scroll away what comes first.
 const MOST_PROBLEMS: usize = 50;
-/// A line that is longer is cut around the place.
-const LONGEST_LINE: usize = 160;
+/// A line that is longer is cut around the place, before the renderer crops it to a screen.
+const LONGEST_LINE: usize = 4096;
 
 /// Says why a command failed.
 pub(crate) fn failure(failure: &Failure) {

@@ -1,0 +1,178 @@
+//! What holds for every manifest, whatever the spec.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use support::{clusters, examples, manifest, small, small_with};
+
+fn yaml_of(spec: &Value) -> String {
+    manifest(&clusters(&spec.to_string())[0]).to_yaml()
+}
+
+fn names_of(spec: &Value) -> BTreeSet<String> {
+    manifest(&clusters(&spec.to_string())[0]).documents().iter().map(|document| document.identity().to_string()).collect()
+}
+
+#[test]
+fn the_set_of_objects_is_the_same_for_three_shards_and_for_five_hundred() {
+    assert_eq!(names_of(&small_with(&[("/spec/shards", json!(3))])), names_of(&small_with(&[("/spec/shards", json!(500))])));
+}
+
+#[test]
+fn budgets_per_shard_are_the_one_thing_that_follows_the_number_of_shards() {
+    let with = |shards: u16| small_with(&[("/spec/shards", json!(shards)), ("/spec/disruptionBudget", json!("PerShard"))]);
+    let (few, many) = (names_of(&with(7)), names_of(&with(9)));
+    assert_eq!(many.difference(&few).cloned().collect::<Vec<_>>(), ["PodDisruptionBudget/small-shard-7", "PodDisruptionBudget/small-shard-8"]);
+    assert!(few.is_subset(&many));
+}
+
+/// Lines that are not in the other text, on either side.
+fn changed_lines(old: &str, new: &str) -> usize {
+    let diff = |one: &str, other: &str| {
+        let mut rest: Vec<&str> = other.lines().collect();
+        one.lines().filter(|line| rest.iter().position(|found| found == line).map(|at| rest.swap_remove(at)).is_none()).count()
+    };
+    diff(old, new) + diff(new, old)
+}
+
+/// What one change of one field changes in the output, in lines, old and new together.
+#[test]
+fn a_change_of_one_field_changes_as_few_lines_as_it_can() {
+    let cases: [(&str, Value, usize); 40] = [
+        // In the desired state alone.
+        ("/spec/shards", json!(4), 2),
+        ("/spec/replicasPerShard", json!(2), 2),
+        ("/spec/rebalance/auto", json!(false), 2),
+        ("/spec/rebalance/maxConcurrentMigrations", json!(8), 2),
+        ("/spec/upgrade/paused", json!(true), 2),
+        ("/spec/upgrade/canary", json!(false), 2),
+        ("/spec/upgrade/syncTimeout", json!("10m"), 2),
+        ("/spec/storage/expandTo", json!("20Gi"), 1),
+        // There, and in the one object that it is about.
+        ("/spec/storage/size", json!("20Gi"), 4),
+        ("/spec/storage/className", json!("fast"), 2),
+        ("/spec/storage/onDelete", json!("Delete"), 4),
+        ("/spec/storage/onScaleIn", json!("Delete"), 4),
+        ("/spec/storage/ephemeral", json!({"sizeLimit": "1Gi"}), 20),
+        ("/spec/version", json!("9.1.3"), 4),
+        ("/spec/image/repository", json!("example.com/valkey"), 4),
+        ("/spec/image/tag", json!("9.1.2-alpine"), 3),
+        ("/spec/image/digest", json!(format!("sha256:{}", "ab".repeat(32))), 3),
+        ("/spec/image/pullPolicy", json!("Always"), 4),
+        ("/spec/image/pullSecrets", json!(["regcred"]), 6),
+        ("/spec/resources/requests/cpu", json!("200m"), 4),
+        ("/spec/resources/limits/memory", json!("1Gi"), 6),
+        ("/spec/maxMemoryPercent", json!(60), 4),
+        ("/spec/config/maxmemory-policy", json!("allkeys-lru"), 3),
+        ("/spec/config/databases", json!(4), 7),
+        ("/spec/persistence/fsync", json!("always"), 6),
+        ("/spec/persistence/snapshots", json!(["3600 1"]), 7),
+        ("/spec/placement/zoneSpread", json!("Required"), 4),
+        ("/spec/placement/hostSpread", json!("Off"), 10),
+        ("/spec/placement/nodeSelector", json!({"disk": "ssd"}), 6),
+        ("/spec/placement/tolerations", json!([{"operator": "Exists"}]), 6),
+        ("/spec/placement/priorityClassName", json!("high"), 3),
+        ("/spec/disruptionBudget", json!("PerShard"), 43),
+        ("/spec/access/clients", json!([]), 8),
+        ("/spec/monitoring/prometheusRule", json!(true), 90),
+        ("/spec/monitoring/podMonitor", json!(true), 25),
+        ("/spec/tls/issuerRef/name", json!("other-ca"), 4),
+        ("/spec/tls/clientAuth", json!("Required"), 6),
+        ("/spec/tls/duration", json!("1440h"), 4),
+        ("/spec/agent/logLevel", json!("debug"), 4),
+        ("/spec/agent/image", json!("example.com/agent:1"), 3),
+    ];
+    let before = yaml_of(&small());
+    let mut surprises = Vec::new();
+    for (field, value, expected) in cases {
+        // `resources` has defaults as a whole: changing one keeps the others.
+        let start = [("/spec/resources", json!({"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "512Mi"}}))];
+        let changed = small_with(&[start.as_slice(), &[(field, value)]].concat());
+        let counted = changed_lines(&before, &yaml_of(&changed));
+        if counted != expected {
+            surprises.push(format!("{field}: {counted}, and {expected} were expected"));
+        }
+    }
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+}
+
+#[test]
+fn a_cluster_read_back_from_its_desired_state_renders_to_the_same_bytes() {
+    for path in examples() {
+        for cluster in clusters(&std::fs::read_to_string(&path).unwrap()) {
+            let rendered = manifest(&cluster).to_yaml();
+            let documents: Vec<Value> = serde_saphyr::from_multiple(&rendered).unwrap();
+            let desired = documents.iter().find_map(|document| document.pointer("/data/cluster.yaml")?.as_str()).unwrap();
+            assert_eq!(manifest(&clusters(desired)[0]).to_yaml(), rendered, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn what_is_written_as_yaml_and_as_json_is_the_same() {
+    for path in examples() {
+        for cluster in clusters(&std::fs::read_to_string(&path).unwrap()) {
+            for document in manifest(&cluster).documents() {
+                let from_yaml: Value = serde_saphyr::from_str(document.yaml()).unwrap();
+                let from_json: Value = serde_json::from_str(&document.json().unwrap()).unwrap();
+                assert_eq!(from_yaml, from_json, "{}", document.identity());
+            }
+        }
+    }
+}
+
+/// The names that templates read are those that the other program reads.
+#[test]
+fn live_directives_stand_in_no_pod_template() {
+    let template = |policy: &str| {
+        let manifest = manifest(&clusters(&small_with(&[("/spec/config/maxmemory-policy", json!(policy))]).to_string())[0]);
+        let set = manifest.documents().iter().find(|document| document.identity().kind == "StatefulSet").unwrap();
+        set.yaml().to_owned()
+    };
+    assert_eq!(template("noeviction"), template("allkeys-lru"));
+}
+
+#[test]
+fn what_needs_a_restart_changes_the_pod_template() {
+    let template = |spec: &Value| {
+        let manifest = manifest(&clusters(&spec.to_string())[0]);
+        let set = manifest.documents().iter().find(|document| document.identity().kind == "StatefulSet").unwrap();
+        set.yaml().to_owned()
+    };
+    assert_ne!(template(&small()), template(&small_with(&[("/spec/config/databases", json!(4))])));
+}
+
+#[test]
+fn pods_meet_the_restricted_pod_security_standard() {
+    for path in examples() {
+        for cluster in clusters(&std::fs::read_to_string(&path).unwrap()) {
+            for document in manifest(&cluster).documents() {
+                let object: Value = serde_saphyr::from_str(document.yaml()).unwrap();
+                let Some(pod) = object.pointer("/spec/template/spec") else { continue };
+                assert_eq!(pod.pointer("/securityContext/runAsNonRoot"), Some(&json!(true)));
+                assert_eq!(pod.pointer("/securityContext/seccompProfile/type"), Some(&json!("RuntimeDefault")));
+                for container in pod["containers"].as_array().unwrap() {
+                    assert_eq!(container.pointer("/securityContext/allowPrivilegeEscalation"), Some(&json!(false)));
+                    assert_eq!(container.pointer("/securityContext/capabilities/drop"), Some(&json!(["ALL"])));
+                    assert_eq!(container.pointer("/securityContext/readOnlyRootFilesystem"), Some(&json!(true)));
+                }
+                for volume in pod["volumes"].as_array().into_iter().flatten() {
+                    let kinds = ["configMap", "emptyDir", "secret", "persistentVolumeClaim"];
+                    assert!(kinds.iter().any(|kind| volume.get(kind).is_some()), "{volume}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_agent_owns_is_absent() {
+    let rendered = yaml_of(&small());
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&rendered).unwrap();
+    let set = documents.iter().find(|document| document["kind"] == "StatefulSet").unwrap();
+    assert_eq!(set["spec"].get("replicas"), None);
+    for label in [spec::names::ROLE_LABEL, spec::names::SHARD_LABEL] {
+        assert_eq!(set["spec"]["template"]["metadata"]["labels"].get(label), None);
+    }
+    assert!(documents.iter().all(|document| document.get("status").is_none() && document["kind"] != "Secret"));
+}

@@ -1,0 +1,126 @@
+//! What holds for any spec, and for anything that is taken for one.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use spec::{Series, directives};
+use support::{clusters, manifest, small_with};
+
+fn name() -> impl Strategy<Value = String> {
+    "[a-z]([a-z0-9-]{0,50}[a-z0-9])?"
+}
+
+fn label_value() -> impl Strategy<Value = String> {
+    prop_oneof!["[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", Just("yes".to_owned()), Just("1_000".to_owned()), Just("0644".to_owned())]
+}
+
+fn quantity() -> impl Strategy<Value = Value> {
+    prop_oneof![(64_u32..4096).prop_map(|count| json!(format!("{count}Mi"))), (1_u32..64).prop_map(|count| json!(format!("{count}.5Gi")))]
+}
+
+/// A directive of the series and its default, as a value that a spec may set it to.
+fn directive(series: Series) -> impl Strategy<Value = (String, String)> {
+    let settable = |directive: &directives::Directive| {
+        let spec = small_with(&[("/spec/version", json!(series.as_str())), ("/spec/config", json!({directive.name: directive.default}))]);
+        !directive.default.is_empty() && spec::read(&spec.to_string(), None).is_ok()
+    };
+    let all: Vec<(String, String)> =
+        directives::all(series).filter(settable).map(|directive| (directive.name.to_owned(), directive.default.to_owned())).collect();
+    proptest::sample::select(all)
+}
+
+fn maybe<T: std::fmt::Debug + Clone + 'static>(strategy: impl Strategy<Value = T> + 'static) -> impl Strategy<Value = Option<T>> {
+    proptest::option::of(strategy)
+}
+
+prop_compose! {
+    fn identity()(name in name(), namespace in "[a-z][a-z0-9]{0,20}", labels in proptest::collection::btree_map("[a-z]{1,10}", label_value(), 0..4)) -> Value {
+        json!({"name": name, "namespace": namespace, "labels": labels})
+    }
+}
+
+prop_compose! {
+    fn changes()(
+        metadata in identity(),
+        version in proptest::sample::select(Series::ALL.to_vec()),
+        sizes in (3_u16..=500, 1_u8..=5, 10_u8..=95),
+        tls in proptest::sample::select(vec![
+            json!({"issuerRef": {"name": "ca", "kind": "ClusterIssuer"}}), json!({"secretName": "own", "clientAuth": "Off"}), json!({"disabled": true}),
+        ]),
+        auth in proptest::sample::select(vec![json!({"passwordSecret": {"name": "s", "key": "k"}}), json!({"disabled": true})]),
+        storage in prop_oneof![quantity().prop_map(|size| json!({"size": size})), maybe(quantity()).prop_map(|limit| match limit {
+            Some(limit) => json!({"ephemeral": {"sizeLimit": limit}}),
+            None => json!({"ephemeral": {}}),
+        })],
+        memory in quantity(),
+        persistence in (any::<bool>(), proptest::collection::vec((1_u32..9999, 1_u32..9999), 0..3)),
+        spreads in proptest::sample::select(vec!["Required", "Preferred", "Off"]),
+        selector in proptest::collection::btree_map("[a-z]{1,10}", label_value(), 0..3),
+        monitoring in (any::<bool>(), any::<bool>()),
+        per_shard in any::<bool>(),
+    ) -> Vec<(&'static str, Value)> {
+        let snapshots: Vec<String> = persistence.1.iter().map(|(seconds, changes)| format!("{seconds} {changes}")).collect();
+        vec![
+            ("/metadata", metadata),
+            ("/spec/version", json!(version.as_str())),
+            ("/spec/shards", json!(sizes.0)),
+            ("/spec/replicasPerShard", json!(sizes.1)),
+            ("/spec/maxMemoryPercent", json!(sizes.2)),
+            ("/spec/tls", tls),
+            ("/spec/auth", auth),
+            ("/spec/storage", storage),
+            ("/spec/resources", json!({"limits": {"memory": memory}})),
+            ("/spec/persistence", json!({"appendOnly": persistence.0, "snapshots": snapshots})),
+            ("/spec/placement/zoneSpread", json!(spreads)),
+            ("/spec/access/clients", json!([{"podSelector": {"matchLabels": selector}}])),
+            ("/spec/monitoring", json!({"podMonitor": monitoring.0, "prometheusRule": monitoring.1})),
+            ("/spec/disruptionBudget", json!(if per_shard && sizes.0 < 20 { "PerShard" } else { "PerCluster" })),
+        ]
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_valid_spec_renders_holds_the_laws_and_renders_again_from_its_desired_state(changes in changes()) {
+        let cluster = clusters(&small_with(&changes).to_string()).remove(0);
+        let rendered = manifest(&cluster).to_yaml();
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&rendered).unwrap();
+        let desired = documents.iter().find_map(|document| document.pointer("/data/cluster.yaml")?.as_str()).unwrap();
+        let again = clusters(desired).remove(0);
+        prop_assert_eq!(&again, &cluster);
+        prop_assert_eq!(manifest(&again).to_yaml(), rendered);
+    }
+
+    #[test]
+    fn any_directive_at_its_default_can_be_set(chosen in proptest::collection::btree_map(0_u8..4, directive(Series::V9_1), 0..4)) {
+        let config: serde_json::Map<String, Value> = chosen.into_values().map(|(name, value)| (name, json!(value))).collect();
+        let cluster = clusters(&small_with(&[("/spec/config", Value::Object(config))]).to_string()).remove(0);
+        let _ = manifest(&cluster);
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in any::<String>()) {
+        let _ = spec::read(&text, None);
+    }
+
+    #[test]
+    fn any_yaml_like_text_is_read_or_refused(lines in proptest::collection::vec("[ ]{0,6}(- )?(spec|metadata|name|shards|tls|a|\\*a|&a b)?:?[ ]?[{}\\[\\]\"'|>#!%@,0-9a-z&*:-]{0,12}", 0..12)) {
+        let _ = spec::read(&lines.join("\n"), None);
+    }
+
+    /// One place of a valid spec replaced by nonsense: read or refused, and where refused, the place is named.
+    #[test]
+    fn any_damage_to_a_valid_spec_is_read_or_refused(at in any::<proptest::sample::Index>(), damage in "[\\x00-\\x7fäß\u{2028}]{1,4}") {
+        let text = include_str!("../examples/every-field.yaml");
+        let position = (0..=text.len()).filter(|index| text.is_char_boundary(*index)).collect::<Vec<_>>()[at.index(text.chars().count())];
+        let damaged = format!("{}{damage}{}", &text[..position], &text[position..]);
+        if let Err(problems) = spec::read(&damaged, None) {
+            prop_assert!(!problems.is_empty());
+            for problem in problems {
+                let span = problem.span.unwrap();
+                prop_assert!(span.start <= span.end && span.end <= damaged.len(), "{span:?}");
+            }
+        }
+    }
+}

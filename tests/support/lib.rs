@@ -1,0 +1,96 @@
+//! What the tests share: examples, clusters, and where things stand.
+
+use std::path::{Path, PathBuf};
+
+use render::Manifest;
+use serde_json::{Value, json};
+use spec::Cluster;
+
+/// The folder of the workspace.
+#[must_use]
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The examples that must render.
+///
+/// # Panics
+/// When the folder cannot be read.
+#[must_use]
+pub fn examples() -> Vec<PathBuf> {
+    yaml_files(&root().join("examples"))
+}
+
+/// The YAML files of a folder, in order.
+///
+/// # Panics
+/// When the folder cannot be read.
+#[must_use]
+#[allow(clippy::expect_used, reason = "a test without its files cannot go on")]
+pub fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the folder of the examples");
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    files
+}
+
+/// The clusters of a text that is right.
+///
+/// # Panics
+/// When it is not.
+#[must_use]
+#[allow(clippy::panic, reason = "a test whose input is wrong cannot go on")]
+pub fn clusters(text: &str) -> Vec<Cluster> {
+    match spec::read(text, None) {
+        Ok(read) => read.into_iter().map(|read| read.cluster).collect(),
+        Err(problems) => panic!("{problems:?}\n{text}"),
+    }
+}
+
+/// The manifest of a cluster, judged.
+///
+/// # Panics
+/// When it breaks a law.
+#[must_use]
+#[allow(clippy::panic, reason = "a test whose input is wrong cannot go on")]
+pub fn manifest(cluster: &Cluster) -> Manifest {
+    Manifest::of(cluster).unwrap_or_else(|error| panic!("{error}\n{cluster:?}"))
+}
+
+/// A small spec as JSON, to change one thing of.
+#[must_use]
+pub fn small() -> Value {
+    json!({
+        "apiVersion": "valkey-gitops.dev/v1alpha1",
+        "kind": "ValkeyCluster",
+        "metadata": {"name": "small", "namespace": "default"},
+        "spec": {
+            "version": "9.1.2",
+            "tls": {"issuerRef": {"name": "internal-ca"}},
+            "auth": {"passwordSecret": {"name": "small-auth"}},
+        },
+    })
+}
+
+/// The small spec, with the value at this JSON pointer (of a field that may not be there yet) set to another.
+#[must_use]
+pub fn small_with(changes: &[(&str, Value)]) -> Value {
+    let mut spec = small();
+    for (pointer, value) in changes {
+        set(&mut spec, pointer, value.clone());
+    }
+    spec
+}
+
+fn set(target: &mut Value, pointer: &str, value: Value) {
+    let mut place = target;
+    for key in pointer.split('/').filter(|key| !key.is_empty()) {
+        if !place.is_object() {
+            *place = json!({});
+        }
+        let Value::Object(fields) = place else { return };
+        place = fields.entry(key.replace("~1", "/")).or_insert(Value::Null);
+    }
+    *place = value;
+}
