@@ -111,6 +111,9 @@ fn bytes_of(text: &str, start: Option<usize>, end: Option<usize>, base: usize) -
 /// More nodes than any spec has; what stops an alias bomb.
 const NODE_LIMIT: usize = 20_000;
 
+/// Longer than any value of a spec, in bytes.
+const LONGEST_SCALAR: usize = 16 * 1024;
+
 /// A map or list that is still being read.
 enum Open {
     List { elements: Vec<Node>, start: usize, anchor: usize },
@@ -154,6 +157,11 @@ impl Builder<'_> {
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, span: &Range<usize>) -> Value {
+        if text.len() > LONGEST_SCALAR {
+            let message = format!("a value of {} bytes, and at most {LONGEST_SCALAR} fit", text.len());
+            self.complain(span.start..span.start, message, "check that it is the file you mean");
+            return Value::Null;
+        }
         if style != ScalarStyle::Plain {
             return Value::Text(text.to_owned());
         }

@@ -13,6 +13,9 @@ use super::report;
 /// More than any file of specs or manifests has.
 const LONGEST_FILE: u64 = 64 << 20;
 
+/// Some editors write it; it is no part of the text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// The clusters of all specs, with every problem of every file if there is one.
 pub(crate) fn clusters(paths: &[String], namespace: Option<&Namespace>) -> Result<Vec<Cluster>, Failure> {
     let mut found = Vec::new();
@@ -91,7 +94,10 @@ fn read(path: &str, reader: impl Read) -> Result<Source, Failure> {
         let complaint = Complaint::new("is longer than 64 MiB", "check that it is the file you mean");
         return Err(refused(source(String::new()), complaint, None));
     }
-    String::from_utf8(bytes).map(|text| source(text.trim_start_matches('\u{feff}').to_owned())).map_err(|error| {
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    String::from_utf8(bytes).map(source).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
         refused(source(text), Complaint::new("is not text in UTF-8", "save the file as UTF-8"), Some(valid..valid))

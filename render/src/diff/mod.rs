@@ -113,7 +113,11 @@ fn object_changes(old: &BTreeMap<String, &Value>, new: &BTreeMap<String, &Value>
     let changes = names.into_iter().map(|name| match (old.get(name), new.get(name)) {
         (Some(before), Some(after)) => field_changes(name, before, after),
         (Some(_), None) => vec![Change::new(rules::of_removal(name), name, "", None, None)],
-        (None, Some(_)) => vec![Change { comes: true, ..Change::new(rules::of_addition(name), name, "", None, None) }],
+        (None, Some(_)) => {
+            // With a whole new cluster, its objects say nothing that the plan does not.
+            let rule = if old.is_empty() { Rule::ObjectAdded } else { rules::of_addition(name) };
+            vec![Change { comes: true, ..Change::new(rule, name, "", None, None) }]
+        }
         (None, None) => Vec::new(),
     });
     changes.flatten().collect()

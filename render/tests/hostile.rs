@@ -1,0 +1,97 @@
+//! Nothing that can be fed to the binary makes it panic, hang, or take more than a second and a hundred mebibytes.
+
+mod support;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::{root, text};
+
+/// All memory that the process may map, in KiB: more than it may use.
+const MEMORY_KIB: u32 = 100 * 1024;
+
+fn survives(name: &str, input: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("input.yaml");
+    std::fs::File::create(&file).unwrap().write_all(input).unwrap();
+    let started = Instant::now();
+    let output = Command::new("sh")
+        .args(["-c", &format!("ulimit -v {MEMORY_KIB}; exec \"$0\" render \"$1\""), env!("CARGO_BIN_EXE_valkey-render")])
+        .arg(&file)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let took = started.elapsed();
+    let code = output.status.code();
+    assert!(code == Some(0) || code == Some(3), "{name}: {code:?} {}", String::from_utf8_lossy(&output.stderr));
+    assert!(!text(&output.stderr).contains("a mistake of"), "{name}");
+    assert!(output.stderr.len() < 64 * 1024, "{name}: {} bytes of complaints", output.stderr.len());
+    // Without optimisation it is some twenty times slower, and the bound is for what is shipped.
+    let bound = if cfg!(debug_assertions) { Duration::from_secs(20) } else { Duration::from_secs(1) };
+    assert!(took < bound, "{name}: {took:?}");
+}
+
+fn small() -> String {
+    std::fs::read_to_string(root().join("examples/minimal.yaml")).unwrap()
+}
+
+#[test]
+fn long_inputs() {
+    survives("ten mebibytes of nothing", &vec![b'\n'; 10 << 20]);
+    survives("ten mebibytes of one word", &vec![b'a'; 10 << 20]);
+    survives("seven mebibytes of one word", &vec![b'a'; 7 << 20]);
+    survives("seven mebibytes of lines", "a: b\n".repeat(1_400_000).as_bytes());
+    survives("many documents", "---\na: 1\n".repeat(100_000).as_bytes());
+    survives("many empty documents", "---\n".repeat(1_500_000).as_bytes());
+    survives("a long value", format!("{}  clusterDomain: {}\n", small(), "x".repeat(7 << 20)).as_bytes());
+    survives("a long key", format!("{}  {}: x\n", small(), "x".repeat(900)).as_bytes());
+    survives("many unknown fields", format!("{}{}", small(), (0..15_000).map(|n| format!("  f{n}: x\n")).collect::<String>()).as_bytes());
+    survives("many labels", small().replace("metadata:", &format!("metadata:\n  labels: {{{}}}", (0..9000).map(|n| format!("l{n}: x, ")).collect::<String>())).as_bytes());
+}
+
+#[test]
+fn deep_inputs() {
+    for (open, close) in [("[", "]"), ("{a: ", "}"), ("- ", ""), ("a:\n ", ""), ("!!x ", ""), ("&a ", ""), ("? ", "")] {
+        for depth in [300, 100_000] {
+            survives(&format!("{depth} times {open:?}"), format!("{}x{}", open.repeat(depth), close.repeat(depth)).as_bytes());
+        }
+    }
+    let nested = (0..500).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>();
+    survives("nested blocks", nested.as_bytes());
+}
+
+#[test]
+fn bombs() {
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..30 {
+        bomb += &format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 10].join(", "));
+    }
+    survives("an alias bomb", bomb.as_bytes());
+    survives("an alias to itself", b"a: &a [*a]\n");
+    survives("an unknown alias", b"a: *b\n");
+    survives("a merge bomb", b"a: &a {<<: *a}\n");
+}
+
+#[test]
+fn odd_bytes() {
+    survives("zeros", &[0; 4096]);
+    survives("all bytes", &(0..=255).collect::<Vec<u8>>());
+    survives("a byte order mark", format!("\u{feff}{}", small()).as_bytes());
+    survives("UTF-16", &small().encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+    survives("carriage returns", small().replace('\n', "\r\n").as_bytes());
+    survives("old Mac line ends", small().replace('\n', "\r").as_bytes());
+    survives("a surrogate", b"a: \"\\ud800\"\n");
+    survives("separators of lines", "a: \u{2028}\u{2029}\u{85}\n".as_bytes());
+    survives("half a character", b"a: \xe2\x82\n");
+    survives("directives", b"%YAML 1.1\n%TAG ! tag:x,2000:\n---\na: 1\n");
+    survives("an end and more", b"...\na: 1\n...\n");
+}
+
+#[test]
+fn every_prefix_of_an_example() {
+    let example = std::fs::read_to_string(root().join("examples/every-field.yaml")).unwrap();
+    for end in (0..example.len()).step_by(97).filter(|end| example.is_char_boundary(*end)) {
+        survives(&format!("the first {end} bytes"), &example.as_bytes()[..end]);
+    }
+}

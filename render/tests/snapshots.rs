@@ -1,0 +1,64 @@
+//! What every example renders to, how every wrong one is refused, and what every change is said to do. Adding a file adds a case.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::process::Output;
+
+use support::{files, root, run, text};
+
+fn compare(folder: &str, cases: BTreeMap<String, String>) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(root().join("snapshots").join(folder));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        for (name, text) in cases {
+            insta::assert_snapshot!(name, text);
+        }
+    });
+}
+
+fn cases(folder: &str, case: impl Fn(&str) -> String) -> BTreeMap<String, String> {
+    files(folder).into_iter().map(|(name, path)| (name, case(&path))).collect()
+}
+
+fn with_code(output: &Output, shown: &[u8]) -> String {
+    format!("exit code {}\n\n{}", output.status.code().unwrap(), text(shown))
+}
+
+#[test]
+fn every_example_renders_to_what_was_reviewed() {
+    compare("", cases("examples", |path| {
+        let output = run(&["render", path]);
+        assert!(output.status.success(), "{path}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }));
+}
+
+#[test]
+fn every_wrong_spec_is_refused_with_its_reasons() {
+    compare("refused", cases("examples/refused", |path| {
+        let output = run(&["render", path]);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{path}");
+        with_code(&output, &output.stderr)
+    }));
+}
+
+#[test]
+fn every_change_is_said_to_do_what_it_does() {
+    compare("changes", cases("examples/changes", |path| {
+        let output = run(&["diff", "examples/production.yaml", path]);
+        with_code(&output, &output.stdout)
+    }));
+}
+
+#[test]
+fn help_is_what_was_reviewed() {
+    let commands = ["", "render", "validate", "diff", "schema", "explain", "init", "completions", "version"];
+    let help = |command: &&str| {
+        let output = if command.is_empty() { run(&["--help"]) } else { run(&[command, "--help"]) };
+        (format!("help {command}").trim().replace(' ', "-"), text(&output.stdout))
+    };
+    compare("cli", commands.iter().map(help).collect());
+}
