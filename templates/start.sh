@@ -45,5 +45,6 @@ fi
 exec valkey-server - \
     --include "$run/auth.conf" \
     --cluster-announce-ip "$POD_IP" \
+    --replica-announce-ip "$POD_IP" \
     --cluster-announce-hostname "$POD_NAME.{{ nodes_domain }}" \
     <"$run/valkey.conf"
