@@ -17,9 +17,9 @@ best_replica() {
         sort -rn | head -n 1 | cut -d ' ' -f 2
 }
 
-# The bus has a live link to that address.
+# The bus has a live link to the replica at that address.
 is_linked() {
-    echo 'CLUSTER NODES' | ask | grep -F " $1:{{ client_port }}@" | grep -q ' slave .* connected'
+    echo 'CLUSTER NODES' | ask | grep -q " $1:[0-9]*@.* slave .* connected"
 }
 
 if [ "$(role)" != master ]; then
