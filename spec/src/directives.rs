@@ -175,7 +175,8 @@ fn integer(value: &str, range: &RangeInclusive<i64>) -> Result<(), Complaint> {
 }
 
 fn memory(value: &str, range: &RangeInclusive<i64>) -> Result<(), Complaint> {
-    match bytes(value) {
+    let below_zero = value.parse().ok().filter(|bytes: &i64| *bytes < 0);
+    match below_zero.or_else(|| bytes(value)) {
         Some(bytes) if range.contains(&bytes) => Ok(()),
         _ => Err(Complaint::new(
             format!("`{value}` is not an amount of memory that it takes"),
