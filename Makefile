@@ -1,0 +1,48 @@
+# Every target sets up what it needs: Debian packages, a Python environment, real Valkey servers. Nothing outside target/ is
+# written, but packages are installed where they are missing.
+
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+# One static file that starts without a loader: it runs in any image, and in a third of the time.
+RELEASE := target/$(HOST)/release/valkey-render
+STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
+PYTHON := target/venv/bin/python
+CRDS ?= ../shared/data/crds
+
+.PHONY: demo test check bench build servers prepare fuzz snapshots
+
+demo: build
+	@tests/tools/demo $(RELEASE)
+
+test: prepare servers build
+	cargo test --workspace
+	cargo test --release -p valkey-render --test hostile
+	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS)
+
+check: prepare
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	shellcheck tests/tools/debian-packages tests/tools/demo tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
+	target/tools/bin/cargo-insta insta test --workspace --check --unreferenced=reject --test snapshots
+
+bench: prepare build
+	$(PYTHON) tests/tools/bench $(RELEASE)
+
+build:
+	$(STATIC) cargo build --release --target $(HOST) -p valkey-render
+
+servers: prepare
+	tests/tools/valkey-servers target/valkey
+
+prepare:
+	@tests/tools/prepare
+
+# Ten seconds unless told otherwise: make fuzz SECONDS=600
+SECONDS ?= 10
+fuzz: prepare
+	cd render/fuzz && cargo +nightly fuzz run read -- -max_total_time=$(SECONDS)
+
+# Writes the snapshots and the reference anew, to be reviewed.
+snapshots:
+	INSTA_UPDATE=always cargo test -p valkey-render --test snapshots
+	UPDATE=1 cargo test -p end-to-end --test documentation
