@@ -34,7 +34,8 @@ impl<'t> Tree<'t> {
     /// # Errors
     /// The line that is not of the simple kind, and what is wrong with it.
     pub(crate) fn read(text: &'t str) -> Result<Self, String> {
-        let lines = text.lines().filter_map(Line::of).collect();
+        let mut lines = Vec::with_capacity(text.len() / 24);
+        lines.extend(text.lines().filter_map(Line::of));
         let mut reader = Reader { lines, next: 0 };
         let tree = reader.block(0)?;
         match reader.peek() {

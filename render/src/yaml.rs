@@ -87,14 +87,12 @@ fn is_literal(text: &str) -> bool {
     ends_once && !bytes.starts_with(b" ") && !bytes.starts_with(b"\n") && has_clean_lines(bytes) && is_printable(text)
 }
 
-/// No control characters but line breaks, and no blanks before those.
+/// No control characters but line breaks, and no blanks before those. Without an early end, so that it runs on many bytes at once.
 fn has_clean_lines(bytes: &[u8]) -> bool {
-    let mut previous = b'x';
-    bytes.iter().all(|&byte| {
-        let clean = if byte == b'\n' { previous != b' ' } else { byte >= b' ' && byte != 0x7f };
-        previous = byte;
-        clean
-    })
+    let control = bytes.iter().fold(false, |found, &byte| found | ((byte < b' ') & (byte != b'\n')) | (byte == 0x7f));
+    let rest = bytes.get(1..).unwrap_or_default();
+    let blank = bytes.iter().zip(rest).fold(false, |found, (&one, &next)| found | ((one == b' ') & (next == b'\n')));
+    !control && !blank
 }
 
 /// No character beyond ASCII that breaks lines or is not shown.
@@ -128,13 +126,32 @@ fn scalar(out: &mut String, text: &str) -> Result<(), Error> {
 /// Whether every reader takes these characters, written without quotes, for this text: words that begin with a letter or a slash
 /// and cannot be booleans or nothing.
 fn is_plain(text: &str) -> bool {
-    let rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b'-');
     let starts = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/');
-    starts && text.bytes().all(rest) && (text.len() > 5 || !is_reserved(text))
+    starts && text.bytes().all(|byte| PLAIN[usize::from(byte)]) && (text.len() > 5 || !is_reserved(text))
 }
 
+/// The characters that are plain anywhere behind the first.
+const PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b'-');
+        byte += 1;
+    }
+    table
+};
+
 fn is_reserved(text: &str) -> bool {
-    ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"].iter().any(|word| text.eq_ignore_ascii_case(word))
+    let words: &[&str] = match text.as_bytes().first().map(u8::to_ascii_lowercase) {
+        Some(b'y') => &["y", "yes"],
+        Some(b'n') => &["n", "no", "null", "nan"],
+        Some(b'o') => &["on", "off"],
+        Some(b't') => &["true"],
+        Some(b'f') => &["false"],
+        Some(b'i') => &["inf"],
+        _ => &[],
+    };
+    words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 fn pad(out: &mut String, indent: usize) {
