@@ -1,5 +1,7 @@
 //! The tables of directives against the servers that they were taken from.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -35,7 +37,9 @@ fn the_tables_are_what_the_servers_answer() {
 
 fn assert_same_rows(series: Series, answered: &str) {
     let written = std::fs::read_to_string(table(series)).unwrap();
-    let only = |one: &str, other: &str| one.lines().filter(|row| !other.lines().any(|found| found == *row)).collect::<Vec<_>>().join("\n");
+    let only = |one: &str, other: &str| {
+        one.lines().filter(|row| !other.lines().any(|found| found == *row)).collect::<Vec<_>>().join("\n")
+    };
     let (gone, new) = (only(&written, answered), only(answered, &written));
     assert!(gone.is_empty() && new.is_empty(), "{series}: write the table again\n- {gone}\n+ {new}");
 }
@@ -78,10 +82,18 @@ fn a_value_is_taken_if_and_only_if_the_server_takes_it() {
             }
             settable += 1;
             for value in VALUES {
-                let (ours, theirs) = (spec(directive.name, value).is_ok(), server_takes(series, &directive.line(value)));
+                let (ours, theirs) =
+                    (spec(directive.name, value).is_ok(), server_takes(series, &directive.line(value)));
                 // The server takes a list of one word, and numbers that wrap around.
-                let stricter = matches!(directive.kind, directives::DirectiveKind::Words | directives::DirectiveKind::MemoryOrPercent);
-                assert!(ours == theirs || (stricter && !ours), "{} {value}: ours {ours}, the server's {theirs}", directive.name);
+                let stricter = matches!(
+                    directive.kind,
+                    directives::DirectiveKind::Words | directives::DirectiveKind::MemoryOrPercent
+                );
+                assert!(
+                    ours == theirs || (stricter && !ours),
+                    "{} {value}: ours {ours}, the server's {theirs}",
+                    directive.name
+                );
             }
         }
         assert!(settable > 100, "{settable}");

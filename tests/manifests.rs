@@ -1,5 +1,7 @@
 //! What holds for every manifest, whatever the spec.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -10,19 +12,30 @@ fn yaml_of(spec: &Value) -> String {
 }
 
 fn names_of(spec: &Value) -> BTreeSet<String> {
-    manifest(&clusters(&spec.to_string())[0]).documents().iter().map(|document| document.identity().to_string()).collect()
+    manifest(&clusters(&spec.to_string())[0])
+        .documents()
+        .iter()
+        .map(|document| document.identity().to_string())
+        .collect()
 }
 
 #[test]
 fn the_set_of_objects_is_the_same_for_three_shards_and_for_five_hundred() {
-    assert_eq!(names_of(&small_with(&[("/spec/shards", json!(3))])), names_of(&small_with(&[("/spec/shards", json!(500))])));
+    assert_eq!(
+        names_of(&small_with(&[("/spec/shards", json!(3))])),
+        names_of(&small_with(&[("/spec/shards", json!(500))]))
+    );
 }
 
 #[test]
 fn budgets_per_shard_are_the_one_thing_that_follows_the_number_of_shards() {
-    let with = |shards: u16| small_with(&[("/spec/shards", json!(shards)), ("/spec/disruptionBudget", json!("PerShard"))]);
+    let with =
+        |shards: u16| small_with(&[("/spec/shards", json!(shards)), ("/spec/disruptionBudget", json!("PerShard"))]);
     let (few, many) = (names_of(&with(7)), names_of(&with(9)));
-    assert_eq!(many.difference(&few).cloned().collect::<Vec<_>>(), ["PodDisruptionBudget/small-shard-7", "PodDisruptionBudget/small-shard-8"]);
+    assert_eq!(
+        many.difference(&few).cloned().collect::<Vec<_>>(),
+        ["PodDisruptionBudget/small-shard-7", "PodDisruptionBudget/small-shard-8"]
+    );
     assert!(few.is_subset(&many));
 }
 
@@ -30,7 +43,9 @@ fn budgets_per_shard_are_the_one_thing_that_follows_the_number_of_shards() {
 fn changed_lines(old: &str, new: &str) -> usize {
     let diff = |one: &str, other: &str| {
         let mut rest: Vec<&str> = other.lines().collect();
-        one.lines().filter(|line| rest.iter().position(|found| found == line).map(|at| rest.swap_remove(at)).is_none()).count()
+        one.lines()
+            .filter(|line| rest.iter().position(|found| found == line).map(|at| rest.swap_remove(at)).is_none())
+            .count()
     };
     diff(old, new) + diff(new, old)
 }
@@ -86,7 +101,10 @@ fn a_change_of_one_field_changes_as_few_lines_as_it_can() {
     let mut surprises = Vec::new();
     for (field, value, expected) in cases {
         // `resources` has defaults as a whole: changing one keeps the others.
-        let start = [("/spec/resources", json!({"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "512Mi"}}))];
+        let start = [(
+            "/spec/resources",
+            json!({"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "512Mi"}}),
+        )];
         let changed = small_with(&[start.as_slice(), &[(field, value)]].concat());
         let counted = changed_lines(&before, &yaml_of(&changed));
         if counted != expected {
@@ -102,7 +120,8 @@ fn a_cluster_read_back_from_its_desired_state_renders_to_the_same_bytes() {
         for cluster in clusters(&std::fs::read_to_string(&path).unwrap()) {
             let rendered = manifest(&cluster).to_yaml();
             let documents: Vec<Value> = serde_saphyr::from_multiple(&rendered).unwrap();
-            let desired = documents.iter().find_map(|document| document.pointer("/data/cluster.yaml")?.as_str()).unwrap();
+            let desired =
+                documents.iter().find_map(|document| document.pointer("/data/cluster.yaml")?.as_str()).unwrap();
             assert_eq!(manifest(&clusters(desired)[0]).to_yaml(), rendered, "{}", path.display());
         }
     }
@@ -125,7 +144,8 @@ fn what_is_written_as_yaml_and_as_json_is_the_same() {
 #[test]
 fn live_directives_stand_in_no_pod_template() {
     let template = |policy: &str| {
-        let manifest = manifest(&clusters(&small_with(&[("/spec/config/maxmemory-policy", json!(policy))]).to_string())[0]);
+        let manifest =
+            manifest(&clusters(&small_with(&[("/spec/config/maxmemory-policy", json!(policy))]).to_string())[0]);
         let set = manifest.documents().iter().find(|document| document.identity().kind == "StatefulSet").unwrap();
         set.yaml().to_owned()
     };
@@ -148,7 +168,9 @@ fn pods_meet_the_restricted_pod_security_standard() {
         for cluster in clusters(&std::fs::read_to_string(&path).unwrap()) {
             for document in manifest(&cluster).documents() {
                 let object: Value = serde_saphyr::from_str(document.yaml()).unwrap();
-                let Some(pod) = object.pointer("/spec/template/spec") else { continue };
+                let Some(pod) = object.pointer("/spec/template/spec") else {
+                    continue;
+                };
                 assert_eq!(pod.pointer("/securityContext/runAsNonRoot"), Some(&json!(true)));
                 assert_eq!(pod.pointer("/securityContext/seccompProfile/type"), Some(&json!("RuntimeDefault")));
                 for container in pod["containers"].as_array().unwrap() {

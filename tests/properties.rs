@@ -1,5 +1,7 @@
 //! What holds for any spec, and for anything that is taken for one.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use spec::{Series, directives};
@@ -10,25 +12,40 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 fn label_value() -> impl Strategy<Value = String> {
-    prop_oneof!["[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", Just("yes".to_owned()), Just("1_000".to_owned()), Just("0644".to_owned())]
+    prop_oneof![
+        "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?",
+        Just("yes".to_owned()),
+        Just("1_000".to_owned()),
+        Just("0644".to_owned())
+    ]
 }
 
 fn quantity() -> impl Strategy<Value = Value> {
-    prop_oneof![(64_u32..4096).prop_map(|count| json!(format!("{count}Mi"))), (1_u32..64).prop_map(|count| json!(format!("{count}.5Gi")))]
+    prop_oneof![
+        (64_u32..4096).prop_map(|count| json!(format!("{count}Mi"))),
+        (1_u32..64).prop_map(|count| json!(format!("{count}.5Gi")))
+    ]
 }
 
 /// A directive of the series and its default, as a value that a spec may set it to.
 fn directive(series: Series) -> impl Strategy<Value = (String, String)> {
     let settable = |directive: &directives::Directive| {
-        let spec = small_with(&[("/spec/version", json!(series.as_str())), ("/spec/config", json!({directive.name: directive.default}))]);
+        let spec = small_with(&[
+            ("/spec/version", json!(series.as_str())),
+            ("/spec/config", json!({directive.name: directive.default})),
+        ]);
         !directive.default.is_empty() && spec::read(&spec.to_string(), None).is_ok()
     };
-    let all: Vec<(String, String)> =
-        directives::all(series).filter(settable).map(|directive| (directive.name.to_owned(), directive.default.to_owned())).collect();
+    let all: Vec<(String, String)> = directives::all(series)
+        .filter(settable)
+        .map(|directive| (directive.name.to_owned(), directive.default.to_owned()))
+        .collect();
     proptest::sample::select(all)
 }
 
-fn maybe<T: std::fmt::Debug + Clone + 'static>(strategy: impl Strategy<Value = T> + 'static) -> impl Strategy<Value = Option<T>> {
+fn maybe<T: std::fmt::Debug + Clone + 'static>(
+    strategy: impl Strategy<Value = T> + 'static,
+) -> impl Strategy<Value = Option<T>> {
     proptest::option::of(strategy)
 }
 

@@ -3,6 +3,8 @@
 //! Each story runs in a network of its own, with the files at their rendered paths (`tests/tools/pod`), against Valkey 8.0, 8.1
 //! and 9.1. `VALKEY_SERVERS` names the folder that `tests/tools/valkey-servers` has filled.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -30,7 +32,15 @@ struct Story {
 impl Story {
     /// Two pods of the cluster that this spec describes, with its secrets in place.
     fn of(series: &str, changes: &[(&str, Value)]) -> Self {
-        let all = [&[("/spec/version", json!(series)), ("/spec/tls", json!({"disabled": true})), ("/spec/auth", json!({"disabled": true}))], changes].concat();
+        let all = [
+            &[
+                ("/spec/version", json!(series)),
+                ("/spec/tls", json!({"disabled": true})),
+                ("/spec/auth", json!({"disabled": true})),
+            ],
+            changes,
+        ]
+        .concat();
         let spec = small_with(&all);
         let rendered = manifest(&clusters(&spec.to_string())[0]).to_yaml();
         let documents: Vec<Value> = serde_saphyr::from_multiple(&rendered).unwrap();
@@ -54,7 +64,9 @@ impl Story {
                     certificate(&shared);
                 } else {
                     fs::create_dir(pod.join("tls")).unwrap();
-                    ["ca.crt", "tls.crt", "tls.key"].map(|file| fs::copy(shared.join(file), pod.join("tls").join(file)).unwrap());
+                    for file in ["ca.crt", "tls.crt", "tls.key"] {
+                        fs::copy(shared.join(file), pod.join("tls").join(file)).unwrap();
+                    }
                 }
             }
         }
@@ -67,7 +79,13 @@ impl Story {
         let pod = |number: u8| {
             let tool = root().join("tests/tools/pod");
             let folder = self.folder.path().join(number.to_string());
-            format!("{} {} {} small-{number} 127.0.0.{}", tool.display(), folder.display(), self.servers.display(), number + 1)
+            format!(
+                "{} {} {} small-{number} 127.0.0.{}",
+                tool.display(),
+                folder.display(),
+                self.servers.display(),
+                number + 1
+            )
         };
         let prelude = format!(
             "set -eu\npod0() {{ {} \"$@\"; }}\npod1() {{ {} \"$@\"; }}\n\
@@ -76,16 +94,35 @@ impl Story {
              until_true() {{ tries=0; until \"$@\" >/dev/null 2>&1; do tries=$((tries + 1)); [ $tries -lt 100 ] || {{ echo \"never: $*\"; exit 1; }}; sleep 0.1; done; }}\n\
              start() {{ \"$1\" sh /etc/valkey/start.sh >>\"{}/$1.log\" 2>&1 & until_true \"$1\" sh /etc/valkey/startup.sh; }}\n\
              stop_all() {{ kill -9 $(cat {}/*/run/valkey.pid) 2>/dev/null || true; }}\ntrap stop_all EXIT\nPODS={}\n",
-            pod(0), pod(1), self.folder.path().display(), self.folder.path().display(), self.folder.path().display(),
+            pod(0),
+            pod(1),
+            self.folder.path().display(),
+            self.folder.path().display(),
+            self.folder.path().display(),
         );
         let output = Command::new("bwrap")
-            .args(["--dev-bind", "/", "/", "--unshare-net", "--unshare-pid", "--proc", "/proc", "--die-with-parent", "timeout", "120", "sh", "-c"])
+            .args([
+                "--dev-bind",
+                "/",
+                "/",
+                "--unshare-net",
+                "--unshare-pid",
+                "--proc",
+                "/proc",
+                "--die-with-parent",
+                "timeout",
+                "120",
+                "sh",
+                "-c",
+            ])
             .arg(prelude + script)
             .stdin(Stdio::null())
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let log = ["pod0.log", "pod1.log"].map(|log| fs::read_to_string(self.folder.path().join(log)).unwrap_or_default()).join("\n");
+        let log = ["pod0.log", "pod1.log"]
+            .map(|log| fs::read_to_string(self.folder.path().join(log)).unwrap_or_default())
+            .join("\n");
         assert!(output.status.success(), "{said}\n{}\n{log}", String::from_utf8_lossy(&output.stderr));
         said
     }
@@ -125,7 +162,11 @@ fn each_series(changes: &[(&str, Value)], story: impl Fn(&Story)) {
 fn a_server_starts_with_and_without_tls_password_and_persistence() {
     for with_tls in [false, true] {
         for with_password in [false, true] {
-            for kept in [json!({"appendOnly": true, "fsync": "always"}), json!({"appendOnly": false, "snapshots": ["60 1", "5 100"]}), json!({"appendOnly": false})] {
+            for kept in [
+                json!({"appendOnly": true, "fsync": "always"}),
+                json!({"appendOnly": false, "snapshots": ["60 1", "5 100"]}),
+                json!({"appendOnly": false}),
+            ] {
                 let mut changes = vec![("/spec/persistence", kept)];
                 changes.extend(with_tls.then(tls));
                 changes.extend(with_password.then(password));
@@ -206,7 +247,8 @@ fn a_stopping_primary_hands_over_first() {
 #[test]
 fn a_stopping_primary_without_a_replica_just_stops() {
     each_series(&[], |story| {
-        let said = story.play("start pod0\npod0 sh /etc/valkey/stop.sh\nkill $(cat $PODS/0/run/valkey.pid); wait; echo gone");
+        let said =
+            story.play("start pod0\npod0 sh /etc/valkey/stop.sh\nkill $(cat $PODS/0/run/valkey.pid); wait; echo gone");
         assert_eq!(said, "stop.sh: no replica in sync to hand over to\ngone\n");
     });
 }
@@ -223,7 +265,10 @@ fn liveness_spares_a_busy_server_and_fails_a_frozen_one() {
              kill -STOP $pod; pod0 sh /etc/valkey/liveness.sh || echo '(frozen: failed)'\n\
              kill -CONT $pod; until_true pod0 sh /etc/valkey/liveness.sh; echo 'thawed: spared'",
         );
-        assert_eq!(said, "busy: spared\nthe server does not answer, and its process is in state T\n(frozen: failed)\nthawed: spared\n");
+        assert_eq!(
+            said,
+            "busy: spared\nthe server does not answer, and its process is in state T\n(frozen: failed)\nthawed: spared\n"
+        );
     });
 }
 
@@ -236,7 +281,10 @@ fn the_password_is_in_no_argument_and_no_environment() {
              pod0 sh -c 'echo PING | valkey-cli -s /run/valkey/valkey.sock'\n\
              pod0 stat -c %a /run/valkey/auth.conf /run/valkey/password",
         );
-        assert_eq!(said.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>(), ["0", "NOAUTH Authentication required.", "600", "600"]);
+        assert_eq!(
+            said.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>(),
+            ["0", "NOAUTH Authentication required.", "600", "600"]
+        );
     });
 }
 
@@ -301,7 +349,8 @@ fn a_primary_that_lost_its_keys_comes_back_as_a_new_node() {
 
 #[test]
 fn a_primary_that_kept_its_keys_or_has_no_replica_comes_back_as_itself() {
-    let alone = [without_persistence(), ("/spec/replicasPerShard", json!(0)), ("/spec/acknowledgeNoReplicas", json!(true))];
+    let alone =
+        [without_persistence(), ("/spec/replicasPerShard", json!(0)), ("/spec/acknowledgeNoReplicas", json!(true))];
     for changes in [&[][..], &alone[..]] {
         each_series(changes, |story| {
             let (before, after) = restarted(story);
@@ -327,15 +376,28 @@ fn the_server_has_what_the_spec_says() {
     let changes = [
         ("/spec/resources", json!({"limits": {"memory": "1Gi"}})),
         ("/spec/maxMemoryPercent", json!(50)),
-        ("/spec/config", json!({"maxmemory-policy": "allkeys-lru", "notify-keyspace-events": "Ex", "client-output-buffer-limit": "replica 512mb 128mb 60", "proc-title-template": "a \"b\" {title}"})),
+        (
+            "/spec/config",
+            json!({"maxmemory-policy": "allkeys-lru", "notify-keyspace-events": "Ex", "client-output-buffer-limit": "replica 512mb 128mb 60", "proc-title-template": "a \"b\" {title}"}),
+        ),
         ("/spec/persistence", json!({"appendOnly": true, "fsync": "always", "snapshots": ["3600 1", "300 100"]})),
     ];
     each_series(&changes, |story| {
-        let names = ["maxmemory", "maxmemory-policy", "appendfsync", "save", "cluster-announce-ip", "cluster-announce-hostname", "proc-title-template", "cluster-allow-replica-migration"];
+        let names = [
+            "maxmemory",
+            "maxmemory-policy",
+            "appendfsync",
+            "save",
+            "cluster-announce-ip",
+            "cluster-announce-hostname",
+            "proc-title-template",
+            "cluster-allow-replica-migration",
+        ];
         let script: String = names.map(|name| format!("cli0 CONFIG GET {name} | tail -n 1\n")).concat();
         let said = story.play(&format!("start pod0\n{script}"));
         let host = "small-0.small-nodes.default.svc.cluster.local";
-        let expected = ["536870900", "allkeys-lru", "always", "3600 1 300 100", "127.0.0.1", host, "a \"b\" {title}", "no"];
+        let expected =
+            ["536870900", "allkeys-lru", "always", "3600 1 300 100", "127.0.0.1", host, "a \"b\" {title}", "no"];
         assert_eq!(said.lines().collect::<Vec<_>>(), expected);
     });
 }

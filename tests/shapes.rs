@@ -3,6 +3,8 @@
 //! A template cannot look into a text; what it makes depends on which values there are and which are none. These are few: all of
 //! them together are tried, so that no user is the first to see one.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
 use serde_json::{Value, json};
 use support::{clusters, manifest, small_with};
 
@@ -50,7 +52,15 @@ fn of_the_pods() {
         &[
             ("/spec/tls", certificates()),
             ("/spec/auth", passwords()),
-            ("/spec/storage", vec![Value::Null, json!({"className": "fast"}), json!({"ephemeral": {}}), json!({"ephemeral": {"sizeLimit": "1Gi"}})]),
+            (
+                "/spec/storage",
+                vec![
+                    Value::Null,
+                    json!({"className": "fast"}),
+                    json!({"ephemeral": {}}),
+                    json!({"ephemeral": {"sizeLimit": "1Gi"}}),
+                ],
+            ),
             ("/spec/resources", vec![Value::Null, json!({})]),
             ("/spec/placement/zoneSpread", vec![json!("Required"), json!("Off")]),
             ("/spec/placement/hostSpread", vec![json!("Preferred"), json!("Off")]),
@@ -70,7 +80,10 @@ fn of_everything_around_them() {
             ("/spec/version", ["8.0", "8.1", "9.0", "9.1"].map(Value::from).to_vec()),
             ("/spec/tls", certificates()),
             ("/spec/auth", passwords()),
-            ("/spec/persistence", vec![Value::Null, json!({"appendOnly": false}), json!({"appendOnly": false, "snapshots": ["60 1"]})]),
+            (
+                "/spec/persistence",
+                vec![Value::Null, json!({"appendOnly": false}), json!({"appendOnly": false, "snapshots": ["60 1"]})],
+            ),
             ("/spec/config", vec![Value::Null, json!({"hz": 20}), json!({"databases": 4})]),
             ("/spec/access/clients", vec![Value::Null, json!([])]),
             ("/spec/monitoring", vec![Value::Null, json!({"podMonitor": true}), json!({"prometheusRule": true})]),

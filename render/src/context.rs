@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use spec::names::{self, Names};
 use spec::{
-    Auth, Cluster, DisruptionBudget, IssuerRef, Peer, PullPolicy, Resources, Retention, Spread, Storage, Tls, Toleration,
+    Auth, Cluster, DisruptionBudget, IssuerRef, Peer, PullPolicy, Resources, Retention, Spread, Storage, Tls,
+    Toleration,
 };
 
 use crate::alerts::{self, Alert};
@@ -164,8 +165,7 @@ impl Context {
     /// Only when a template of a text file is broken, which no spec can bring about.
     pub(crate) fn of(cluster: &Cluster) -> Result<Self, Error> {
         let files = files::render(cluster)?;
-        let desired = serde_json::to_string(&spec::ValkeyCluster::from(cluster.clone()))?;
-        let desired_state = yaml::write(&Tree::read_json(&desired)?)?;
+        let desired_state = desired_state(cluster)?;
         let names = Names::of(cluster);
         Ok(Self {
             namespace: cluster.namespace.to_string(),
@@ -186,6 +186,15 @@ impl Context {
             names: NameContext::of(names),
         })
     }
+}
+
+/// The desired state of a cluster as the agent reads it: the spec again, with every default filled in.
+///
+/// # Errors
+/// Only by a mistake of this program.
+pub fn desired_state(cluster: &Cluster) -> Result<String, Error> {
+    let json = serde_json::to_string(&spec::ValkeyCluster::from(cluster.clone()))?;
+    yaml::write(&Tree::read_json(&json)?)
 }
 
 impl NameContext {
@@ -218,7 +227,8 @@ impl Server {
 impl AgentContext {
     fn of(cluster: &Cluster) -> Self {
         let release = concat!("valkey-gitops/valkey-topology-agent:", env!("CARGO_PKG_VERSION"));
-        let level = serde_json::to_value(cluster.agent.log_level).ok().and_then(|level| level.as_str().map(str::to_owned));
+        let level =
+            serde_json::to_value(cluster.agent.log_level).ok().and_then(|level| level.as_str().map(str::to_owned));
         Self {
             image: cluster.agent.image.as_ref().map_or_else(|| release.to_owned(), ToString::to_string),
             arguments: vec![
@@ -236,11 +246,18 @@ impl AgentContext {
 
 impl Certificate {
     fn of(cluster: &Cluster, names: &Names) -> Option<Self> {
-        let Tls::Issued { issuer, duration, renew_before, .. } = &cluster.tls else { return None };
+        let Tls::Issued { issuer, duration, renew_before, .. } = &cluster.tls else {
+            return None;
+        };
         let mut dns_names = vec![format!("*.{}", names::nodes_domain(cluster)), "localhost".to_owned()];
         for service in [&names.cluster, &names.nodes, &names.primaries] {
             let short = format!("{service}.{}", cluster.namespace);
-            dns_names.extend([format!("{short}.svc.{}", cluster.cluster_domain), format!("{short}.svc"), short, service.clone()]);
+            dns_names.extend([
+                format!("{short}.svc.{}", cluster.cluster_domain),
+                format!("{short}.svc"),
+                short,
+                service.clone(),
+            ]);
         }
         dns_names.sort();
         dns_names.dedup();
@@ -277,10 +294,8 @@ impl StorageContext {
 impl PlacementContext {
     fn of(cluster: &Cluster) -> Self {
         let placement = &cluster.placement;
-        let spreads = [
-            ("topology.kubernetes.io/zone", placement.zone_spread),
-            ("kubernetes.io/hostname", placement.host_spread),
-        ];
+        let spreads =
+            [("topology.kubernetes.io/zone", placement.zone_spread), ("kubernetes.io/hostname", placement.host_spread)];
         let spreads = spreads.into_iter().filter_map(|(topology_key, spread)| {
             when_unsatisfiable(spread).map(|when_unsatisfiable| SpreadContext { topology_key, when_unsatisfiable })
         });

@@ -129,7 +129,12 @@ impl Identity {
     /// What the object is known by; empty where it does not say.
     pub(crate) fn of(object: &Tree<'_>) -> Self {
         let text = |path| object.text_at(path).to_owned();
-        Self { api_version: text("apiVersion"), kind: text("kind"), namespace: text("metadata/namespace"), name: text("metadata/name") }
+        Self {
+            api_version: text("apiVersion"),
+            kind: text("kind"),
+            namespace: text("metadata/namespace"),
+            name: text("metadata/name"),
+        }
     }
 
     /// The name of its file as kustomize would give it, without extension: `apps_v1_statefulset_sessions`.
@@ -156,7 +161,8 @@ mod tests {
 
     #[test]
     fn a_field_that_the_kind_does_not_have_is_refused_with_its_path() {
-        let text = "apiVersion: v1\nkind: Service\nmetadata: {\"name\": \"a\"}\nspec:\n  ports:\n  - port: 1\n    prot: TCP\n";
+        let text =
+            "apiVersion: v1\nkind: Service\nmetadata: {\"name\": \"a\"}\nspec:\n  ports:\n  - port: 1\n    prot: TCP\n";
         assert!(refusal(text).contains("spec.ports.0.prot: there is no such field"), "{}", refusal(text));
     }
 

@@ -58,11 +58,11 @@ struct TlsFiles {
 pub(crate) fn render(cluster: &Cluster) -> Result<Files, Error> {
     let restarting = FileContext::of(cluster, cluster.config.lines(false).collect());
     let live = FileContext { directives: live_directives(cluster), ..FileContext::of(cluster, Vec::new()) };
-    let text = |&name: &&str| {
+    let text = |name: &str| {
         let context = if name == "live.conf" { &live } else { &restarting };
         templates::render(name, Value::from(Serde(context))).map(|text| (name.to_owned(), text))
     };
-    templates::FILES.iter().map(|(name, _)| name).map(|name| text(&name)).collect::<Result<_, _>>().map(Files)
+    templates::FILES.iter().map(|(name, _)| text(name)).collect::<Result<_, _>>().map(Files)
 }
 
 fn live_directives(cluster: &Cluster) -> Vec<String> {
@@ -98,7 +98,9 @@ impl Files {
                 hasher.update("\n");
             }
         }
-        hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let bytes = hasher.finalize();
+        let first = bytes.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+        format!("{first:016x}")
     }
 
     /// The data of the ConfigMap.

@@ -6,7 +6,9 @@
 use std::fmt;
 use std::slice::Iter;
 
-use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+};
 use serde::forward_to_deserialize_any;
 
 use crate::tree::Tree;
@@ -92,7 +94,9 @@ impl<'de> SeqAccess<'de> for Elements<'_, '_> {
     type Error = Misfit;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Misfit> {
-        let Some(element) = self.rest.next() else { return Ok(None) };
+        let Some(element) = self.rest.next() else {
+            return Ok(None);
+        };
         self.position += 1;
         let value = seed.deserialize(Strict(element)).map_err(|misfit| misfit.under((self.position - 1).to_string()));
         value.map(Some)
@@ -108,7 +112,9 @@ impl<'de> MapAccess<'de> for Fields<'_, '_> {
     type Error = Misfit;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Misfit> {
-        let Some((key, value)) = self.rest.next() else { return Ok(None) };
+        let Some((key, value)) = self.rest.next() else {
+            return Ok(None);
+        };
         self.current = Some((key, value));
         seed.deserialize(key.as_ref().into_deserializer()).map(Some)
     }

@@ -117,7 +117,9 @@ fn every_object_has_a_name_of_its_own(trees: &[Tree<'_>], cluster: &Cluster) -> 
 fn no_text_is_changed_on_the_way(trees: &[Tree<'_>]) -> Vec<String> {
     fn is_changed(tree: &Tree<'_>) -> bool {
         match tree {
-            Tree::Text(text) => text.as_bytes().windows(2).any(|pair| matches!(pair, b"${" | b"$$" | b" \n" | [b'\t', _])),
+            Tree::Text(text) => {
+                text.as_bytes().windows(2).any(|pair| matches!(pair, b"${" | b"$$" | b" \n" | [b'\t', _]))
+            }
             Tree::List(elements) => elements.iter().any(is_changed),
             Tree::Map(fields) => fields.iter().any(|(_, value)| is_changed(value)),
             Tree::Null | Tree::Bool(_) | Tree::Integer(_) => false,
@@ -150,7 +152,9 @@ fn what_a_pod_names_is_there(workload: &Workload<'_>, objects: &[Object], cluste
         }
     }
     if let Some(account) = &workload.pod.service_account_name {
-        let there = objects.iter().any(|object| matches!(object, Object::ServiceAccount(found) if found.metadata.name.as_ref() == Some(account)));
+        let there = objects.iter().any(
+            |object| matches!(object, Object::ServiceAccount(found) if found.metadata.name.as_ref() == Some(account)),
+        );
         expect(there, format!("the ServiceAccount {account}"));
     }
     if let Some(name) = workload.service {
@@ -181,7 +185,8 @@ fn is_headless_service(objects: &[Object], name: &str) -> bool {
     objects.iter().any(|object| match object {
         Object::Service(service) => {
             let spec = service.spec.as_ref();
-            service.metadata.name.as_deref() == Some(name) && spec.and_then(|spec| spec.cluster_ip.as_deref()) == Some("None")
+            service.metadata.name.as_deref() == Some(name)
+                && spec.and_then(|spec| spec.cluster_ip.as_deref()) == Some("None")
         }
         _ => false,
     })
@@ -195,7 +200,11 @@ fn has_key(object: &Object, key: &str) -> bool {
 fn scripts(pod: &PodSpec) -> BTreeSet<String> {
     let container = |container: &Container| {
         let probes = [&container.startup_probe, &container.liveness_probe, &container.readiness_probe];
-        let hook = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()).and_then(|hook| hook.exec.as_ref());
+        let hook = container
+            .lifecycle
+            .as_ref()
+            .and_then(|lifecycle| lifecycle.pre_stop.as_ref())
+            .and_then(|hook| hook.exec.as_ref());
         let probes = probes.into_iter().flatten().filter_map(|probe| probe.exec.as_ref());
         let commands = probes.chain(hook).filter_map(|exec| exec.command.as_ref()).chain(&container.command);
         let words = commands.flatten().filter_map(|word| word.strip_prefix("/etc/valkey/")).map(str::to_owned);
@@ -209,12 +218,16 @@ fn what_is_mounted_is_a_volume(workload: &Workload<'_>) -> Vec<String> {
     let there: BTreeSet<String> = volumes.chain(workload.claims.iter().cloned()).collect();
     let mounts = workload.pod.containers.iter().flat_map(|container| container.volume_mounts.iter().flatten());
     let mounted: BTreeSet<String> = mounts.map(|mount| mount.name.clone()).collect();
-    there.symmetric_difference(&mounted).map(|name| format!("{}: {name} is not both a volume and mounted", workload.name)).collect()
+    there
+        .symmetric_difference(&mounted)
+        .map(|name| format!("{}: {name} is not both a volume and mounted", workload.name))
+        .collect()
 }
 
 fn every_selector_selects_pods(objects: &[Object], workloads: &[Workload<'_>]) -> Vec<String> {
     let empty = BTreeMap::new();
-    let labels = |selector: &Option<LabelSelector>| selector.as_ref().and_then(|selector| selector.match_labels.clone());
+    let labels =
+        |selector: &Option<LabelSelector>| selector.as_ref().and_then(|selector| selector.match_labels.clone());
     let selector = |object: &Object| match object {
         Object::Service(service) => service.spec.as_ref().map(|spec| spec.selector.clone().unwrap_or_default()),
         Object::PodDisruptionBudget(budget) => budget.spec.as_ref().and_then(|spec| labels(&spec.selector)),
@@ -230,13 +243,18 @@ fn every_selector_selects_pods(objects: &[Object], workloads: &[Workload<'_>]) -
         | Object::PrometheusRule(_) => None,
     };
     let selectors = objects.iter().filter_map(selector);
-    let lost = |selector: &BTreeMap<String, String>| *selector == empty || !workloads.iter().any(|workload| workload.is_selected_by(selector));
+    let lost = |selector: &BTreeMap<String, String>| {
+        *selector == empty || !workloads.iter().any(|workload| workload.is_selected_by(selector))
+    };
     selectors.filter(lost).map(|selector| format!("{selector:?} selects no pods")).collect()
 }
 
 fn services_lead_to_ports(objects: &[Object], workloads: &[Workload<'_>]) -> Vec<String> {
     let containers = workloads.iter().flat_map(|workload| &workload.pod.containers);
-    let ports: BTreeSet<&str> = containers.flat_map(|container| container.ports.iter().flatten()).filter_map(|port| port.name.as_deref()).collect();
+    let ports: BTreeSet<&str> = containers
+        .flat_map(|container| container.ports.iter().flatten())
+        .filter_map(|port| port.name.as_deref())
+        .collect();
     let mut broken = Vec::new();
     for object in objects {
         if let Object::Service(service) = object {

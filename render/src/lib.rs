@@ -18,6 +18,7 @@ mod templates;
 mod tree;
 mod yaml;
 
+pub use context::desired_state;
 pub use document::{Document, Identity};
 pub use error::Error;
 pub use manifest::{Manifest, Renderer};

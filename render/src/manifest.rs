@@ -90,7 +90,9 @@ fn write(cluster: &Cluster) -> Result<Vec<Draft>, Error> {
 
 fn shape(trees: &[Tree<'_>]) -> u64 {
     let mut hasher = FxHasher::default();
-    trees.iter().for_each(|tree| tree.hash_shape(&mut hasher));
+    for tree in trees {
+        tree.hash_shape(&mut hasher);
+    }
     hasher.finish()
 }
 

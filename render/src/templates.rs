@@ -62,7 +62,8 @@ fn environment() -> Result<&'static Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_debug(true);
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?);
+    environment
+        .set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?);
     environment.set_loader(|wanted| {
         let mut all = OBJECTS.iter().map(|(_, file)| file).chain(&FILES);
         Ok(all.find(|(name, _)| *name == wanted).map(|(_, source)| (*source).to_owned()))

@@ -74,7 +74,9 @@ impl<'t> Tree<'t> {
             Self::Integer(value) => value.hash(hasher),
             Self::List(elements) => {
                 elements.len().hash(hasher);
-                elements.iter().for_each(|element| element.hash_shape(hasher));
+                for element in elements {
+                    element.hash_shape(hasher);
+                }
             }
             Self::Map(fields) => {
                 fields.len().hash(hasher);
@@ -181,8 +183,14 @@ const fn is_plain(byte: u8) -> bool {
 
 /// JSON, or a plain word.
 fn scalar(text: &str) -> Result<Tree<'_>, String> {
-    if text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/') && !["true", "false", "null"].contains(&text) {
-        return if text.bytes().all(is_plain) { Ok(Tree::Text(Cow::Borrowed(text))) } else { Err(format!("`{text}` is not a plain word")) };
+    if text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
+        && !["true", "false", "null"].contains(&text)
+    {
+        return if text.bytes().all(is_plain) {
+            Ok(Tree::Text(Cow::Borrowed(text)))
+        } else {
+            Err(format!("`{text}` is not a plain word"))
+        };
     }
     serde_json::from_str(text).map_err(|error| format!("`{text}` is neither JSON nor a plain word: {error}"))
 }
@@ -294,7 +302,17 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused() {
-        for text in ["a: b c\n", "a: |\n  x\n", "a: 'x'\n", "a: &x 1\n", "a: 0644\n", "a: 1\n  b: 2\n", "a: \"x\"-y\n", "a: [x, y]\n", "a: x # y\n"] {
+        for text in [
+            "a: b c\n",
+            "a: |\n  x\n",
+            "a: 'x'\n",
+            "a: &x 1\n",
+            "a: 0644\n",
+            "a: 1\n  b: 2\n",
+            "a: \"x\"-y\n",
+            "a: [x, y]\n",
+            "a: x # y\n",
+        ] {
             assert!(Tree::read(text).is_err(), "{text}");
         }
     }

@@ -13,7 +13,9 @@ pub(crate) fn write(tree: &Tree<'_>) -> Result<String, Error> {
     match tree {
         Tree::Map(fields) if !fields.is_empty() => map(&mut out, fields, 0)?,
         Tree::List(elements) if !elements.is_empty() => list(&mut out, elements, 0)?,
-        Tree::Null | Tree::Bool(_) | Tree::Integer(_) | Tree::Text(_) | Tree::List(_) | Tree::Map(_) => inline(&mut out, tree, 0)?,
+        Tree::Null | Tree::Bool(_) | Tree::Integer(_) | Tree::Text(_) | Tree::List(_) | Tree::Map(_) => {
+            inline(&mut out, tree, 0)?;
+        }
     }
     Ok(out)
 }
@@ -56,7 +58,9 @@ fn list(out: &mut String, elements: &[Tree<'_>], indent: usize) -> Result<(), Er
         match element {
             Tree::Map(fields) if !fields.is_empty() => map(out, fields, indent + 2)?,
             Tree::List(inner) if !inner.is_empty() => list(out, inner, indent + 2)?,
-            Tree::Null | Tree::Bool(_) | Tree::Integer(_) | Tree::Text(_) | Tree::List(_) | Tree::Map(_) => inline(out, element, indent)?,
+            Tree::Null | Tree::Bool(_) | Tree::Integer(_) | Tree::Text(_) | Tree::List(_) | Tree::Map(_) => {
+                inline(out, element, indent)?;
+            }
         }
     }
     Ok(())
@@ -87,12 +91,12 @@ fn is_literal(text: &str) -> bool {
     ends_once && !bytes.starts_with(b" ") && !bytes.starts_with(b"\n") && has_clean_lines(bytes) && is_printable(text)
 }
 
-/// No control characters but line breaks, and no blanks before those. Without an early end, so that it runs on many bytes at once.
+/// No control characters but line breaks, and no blanks before those. Counted, for that runs on many bytes at once.
 fn has_clean_lines(bytes: &[u8]) -> bool {
-    let control = bytes.iter().fold(false, |found, &byte| found | ((byte < b' ') & (byte != b'\n')) | (byte == 0x7f));
     let rest = bytes.get(1..).unwrap_or_default();
-    let blank = bytes.iter().zip(rest).fold(false, |found, (&one, &next)| found | ((one == b' ') & (next == b'\n')));
-    !control && !blank
+    let controls = bytes.iter().filter(|&&byte| (byte < b' ' && byte != b'\n') || byte == 0x7f).count();
+    let blanks = bytes.iter().zip(rest).filter(|&(&one, &next)| one == b' ' && next == b'\n').count();
+    controls == 0 && blanks == 0
 }
 
 /// No character beyond ASCII that breaks lines or is not shown.
@@ -127,19 +131,12 @@ fn scalar(out: &mut String, text: &str) -> Result<(), Error> {
 /// and cannot be booleans or nothing.
 fn is_plain(text: &str) -> bool {
     let starts = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/');
-    starts && text.bytes().all(|byte| PLAIN[usize::from(byte)]) && (text.len() > 5 || !is_reserved(text))
+    starts && text.bytes().all(is_plain_byte) && (text.len() > 5 || !is_reserved(text))
 }
 
-/// The characters that are plain anywhere behind the first.
-const PLAIN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte: u8 = 0;
-    while byte < 128 {
-        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b'-');
-        byte += 1;
-    }
-    table
-};
+const fn is_plain_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b'-')
+}
 
 fn is_reserved(text: &str) -> bool {
     let words: &[&str] = match text.as_bytes().first().map(u8::to_ascii_lowercase) {
@@ -184,9 +181,60 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back_as_it_was() {
         let texts = [
-            "yes", "no", "on", "y", "N", "1_000", "0644", "1e3", "null", "~", "", "2026-01-01", "1:30", "=", "true", ".inf", "a: b", "a #b",
-            "- a", "* x", "&x", "!x", "|", ">", "%", "@a", "`a", "\"", "'", "\\", "a\tb", "a\n", "a\nb", " a", "a ", "\n", "a\n\n", "a \nb\n",
-            "\ta\nb\n", "é", "\u{1f600}", "\u{85}x\n", "a\u{2028}b\n", "\u{feff}a", "*.example.com", "10Gi", "x: |", "a:b", "a,b", "[a", "{a", "#", "?", "-",
+            "yes",
+            "no",
+            "on",
+            "y",
+            "N",
+            "1_000",
+            "0644",
+            "1e3",
+            "null",
+            "~",
+            "",
+            "2026-01-01",
+            "1:30",
+            "=",
+            "true",
+            ".inf",
+            "a: b",
+            "a #b",
+            "- a",
+            "* x",
+            "&x",
+            "!x",
+            "|",
+            ">",
+            "%",
+            "@a",
+            "`a",
+            "\"",
+            "'",
+            "\\",
+            "a\tb",
+            "a\n",
+            "a\nb",
+            " a",
+            "a ",
+            "\n",
+            "a\n\n",
+            "a \nb\n",
+            "\ta\nb\n",
+            "é",
+            "\u{1f600}",
+            "\u{85}x\n",
+            "a\u{2028}b\n",
+            "\u{feff}a",
+            "*.example.com",
+            "10Gi",
+            "x: |",
+            "a:b",
+            "a,b",
+            "[a",
+            "{a",
+            "#",
+            "?",
+            "-",
         ];
         for text in texts {
             let value = json!({ "key": text, "list": [text], text: 1 });
@@ -197,7 +245,25 @@ mod tests {
 
     #[test]
     fn strings_that_other_readers_would_take_for_something_else_are_quoted() {
-        for text in ["yes", "no", "on", "y", "NO", "1_000", "0644", "1e3", "null", "~", "", "2026-01-01", "1:30", "=", "true", "inf", "nan"] {
+        for text in [
+            "yes",
+            "no",
+            "on",
+            "y",
+            "NO",
+            "1_000",
+            "0644",
+            "1e3",
+            "null",
+            "~",
+            "",
+            "2026-01-01",
+            "1:30",
+            "=",
+            "true",
+            "inf",
+            "nan",
+        ] {
             assert!(written(&json!({ "a": text })).contains(['"', '\'']), "{text}");
         }
     }

@@ -1,5 +1,7 @@
 //! What the command line promises: exit codes, streams, files.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use std::fs;
@@ -15,7 +17,8 @@ fn code(arguments: &[&str]) -> Option<i32> {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -62,7 +65,13 @@ fn standard_input_is_a_file_like_any_other() {
 #[test]
 fn output_is_the_same_whatever_the_environment_holds() {
     let expected = run(&["render", PRODUCTION]).stdout;
-    let variables = [("LANG", "tr_TR.UTF-8"), ("LC_ALL", "ar_SA"), ("TZ", "Pacific/Kiritimati"), ("HOME", "/nonexistent"), ("KUBE_VERSION", "1.20")];
+    let variables = [
+        ("LANG", "tr_TR.UTF-8"),
+        ("LC_ALL", "ar_SA"),
+        ("TZ", "Pacific/Kiritimati"),
+        ("HOME", "/nonexistent"),
+        ("KUBE_VERSION", "1.20"),
+    ];
     let elsewhere = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_valkey-render"))
         .env_clear()
@@ -76,7 +85,8 @@ fn output_is_the_same_whatever_the_environment_holds() {
 
 #[test]
 fn nobody_reading_to_the_end_is_no_failure() {
-    let mut child = valkey_render().args(["render", "examples"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        valkey_render().args(["render", "examples"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
@@ -85,7 +95,11 @@ fn nobody_reading_to_the_end_is_no_failure() {
 #[test]
 fn colour_is_for_terminals_alone() {
     for variable in ["", "1"] {
-        let output = valkey_render().env("NO_COLOR", variable).args(["render", "examples/refused/unknown-field.yaml"]).output().unwrap();
+        let output = valkey_render()
+            .env("NO_COLOR", variable)
+            .args(["render", "examples/refused/unknown-field.yaml"])
+            .output()
+            .unwrap();
         assert!(!output.stderr.contains(&0x1b));
     }
 }
@@ -110,7 +124,8 @@ fn only_picks_kinds_and_objects() {
 #[test]
 fn json_is_a_stream_of_objects() {
     let output = run(&["render", PRODUCTION, "--format", "json"]).stdout;
-    let objects: Vec<serde_json::Value> = serde_json::Deserializer::from_slice(&output).into_iter().collect::<Result<_, _>>().unwrap();
+    let objects: Vec<serde_json::Value> =
+        serde_json::Deserializer::from_slice(&output).into_iter().collect::<Result<_, _>>().unwrap();
     assert_eq!(objects.len(), 16);
 }
 
@@ -123,8 +138,11 @@ fn a_folder_holds_one_file_an_object_and_loses_stale_ones() {
     assert!(names(folder.path()).contains(&"policy_v1_poddisruptionbudget_catalogue-shard-29.yaml".to_owned()));
     assert_eq!(code(&["render", PRODUCTION, "-o", &into]), Some(0));
     let left = names(folder.path());
-    assert!(left.contains(&"foreign.yaml".to_owned()) && left.contains(&"apps_v1_statefulset_sessions.yaml".to_owned()), "{left:?}");
-    assert!(!left.iter().any(|name| name.contains("catalogue") || name.ends_with(".tmp")), "{left:?}");
+    assert!(
+        left.contains(&"foreign.yaml".to_owned()) && left.contains(&"apps_v1_statefulset_sessions.yaml".to_owned()),
+        "{left:?}"
+    );
+    assert!(!left.iter().any(|name| name.contains("catalogue") || name.contains(".tmp")), "{left:?}");
 }
 
 #[test]
@@ -189,7 +207,10 @@ fn rendered_files_compare_like_the_specs_they_came_from() {
 fn a_diff_for_bots_is_json() {
     let output = run(&["diff", PRODUCTION, "examples/changes/add-a-shard.yaml", "--format", "json"]);
     let difference: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(difference.pointer("/clusters/0/plan/0").unwrap(), "adds 1 shard: about 4,096 of 16,384 slots move, no restart");
+    assert_eq!(
+        difference.pointer("/clusters/0/plan/0").unwrap(),
+        "adds 1 shard: about 4,096 of 16,384 slots move, no restart"
+    );
     assert_eq!(difference.pointer("/clusters/0/changes/0/class").unwrap(), "TOPOLOGY");
 }
 
@@ -203,7 +224,8 @@ fn what_init_prints_is_valid_and_what_it_says() {
 
 #[test]
 fn explain_knows_every_field_of_the_every_field_example() {
-    let spec: serde_json::Value = serde_saphyr::from_str(&fs::read_to_string(root().join("examples/every-field.yaml")).unwrap()).unwrap();
+    let spec: serde_json::Value =
+        serde_saphyr::from_str(&fs::read_to_string(root().join("examples/every-field.yaml")).unwrap()).unwrap();
     for (group, fields) in spec["spec"].as_object().unwrap() {
         assert_eq!(code(&["explain", &format!("spec.{group}")]), Some(0), "{group}");
         for field in fields.as_object().into_iter().flatten().map(|(field, _)| field) {
@@ -217,7 +239,8 @@ fn the_schema_takes_every_example_and_names_every_field() {
     let schema: serde_json::Value = serde_json::from_slice(&run(&["schema"]).stdout).unwrap();
     assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
     let every_field = schema.pointer("/properties/spec/properties").unwrap().as_object().unwrap();
-    let spec: serde_json::Value = serde_saphyr::from_str(&fs::read_to_string(root().join("examples/every-field.yaml")).unwrap()).unwrap();
+    let spec: serde_json::Value =
+        serde_saphyr::from_str(&fs::read_to_string(root().join("examples/every-field.yaml")).unwrap()).unwrap();
     assert_eq!(every_field.keys().collect::<Vec<_>>(), spec["spec"].as_object().unwrap().keys().collect::<Vec<_>>());
 }
 

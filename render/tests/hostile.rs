@@ -1,5 +1,7 @@
 //! Nothing that can be fed to the binary makes it panic, hang, or take more than a second and a hundred mebibytes.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use std::io::Write;
@@ -17,7 +19,11 @@ fn survives(name: &str, input: &[u8]) {
     std::fs::File::create(&file).unwrap().write_all(input).unwrap();
     let started = Instant::now();
     let output = Command::new("sh")
-        .args(["-c", &format!("ulimit -v {MEMORY_KIB}; exec \"$0\" render \"$1\""), env!("CARGO_BIN_EXE_valkey-render")])
+        .args([
+            "-c",
+            &format!("ulimit -v {MEMORY_KIB}; exec \"$0\" render \"$1\""),
+            env!("CARGO_BIN_EXE_valkey-render"),
+        ])
         .arg(&file)
         .stdin(Stdio::null())
         .output()
@@ -46,15 +52,29 @@ fn long_inputs() {
     survives("many empty documents", "---\n".repeat(1_500_000).as_bytes());
     survives("a long value", format!("{}  clusterDomain: {}\n", small(), "x".repeat(7 << 20)).as_bytes());
     survives("a long key", format!("{}  {}: x\n", small(), "x".repeat(900)).as_bytes());
-    survives("many unknown fields", format!("{}{}", small(), (0..15_000).map(|n| format!("  f{n}: x\n")).collect::<String>()).as_bytes());
-    survives("many labels", small().replace("metadata:", &format!("metadata:\n  labels: {{{}}}", (0..9000).map(|n| format!("l{n}: x, ")).collect::<String>())).as_bytes());
+    survives(
+        "many unknown fields",
+        format!("{}{}", small(), (0..15_000).map(|n| format!("  f{n}: x\n")).collect::<String>()).as_bytes(),
+    );
+    survives(
+        "many labels",
+        small()
+            .replace(
+                "metadata:",
+                &format!("metadata:\n  labels: {{{}}}", (0..9000).map(|n| format!("l{n}: x, ")).collect::<String>()),
+            )
+            .as_bytes(),
+    );
 }
 
 #[test]
 fn deep_inputs() {
     for (open, close) in [("[", "]"), ("{a: ", "}"), ("- ", ""), ("a:\n ", ""), ("!!x ", ""), ("&a ", ""), ("? ", "")] {
         for depth in [300, 100_000] {
-            survives(&format!("{depth} times {open:?}"), format!("{}x{}", open.repeat(depth), close.repeat(depth)).as_bytes());
+            survives(
+                &format!("{depth} times {open:?}"),
+                format!("{}x{}", open.repeat(depth), close.repeat(depth)).as_bytes(),
+            );
         }
     }
     let nested = (0..500).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>();

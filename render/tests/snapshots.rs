@@ -1,5 +1,7 @@
 //! What every example renders to, how every wrong one is refused, and what every change is said to do. Adding a file adds a case.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -29,28 +31,37 @@ fn with_code(output: &Output, shown: &[u8]) -> String {
 
 #[test]
 fn every_example_renders_to_what_was_reviewed() {
-    compare("", cases("examples", |path| {
-        let output = run(&["render", path]);
-        assert!(output.status.success(), "{path}: {}", text(&output.stderr));
-        text(&output.stdout)
-    }));
+    compare(
+        "",
+        cases("examples", |path| {
+            let output = run(&["render", path]);
+            assert!(output.status.success(), "{path}: {}", text(&output.stderr));
+            text(&output.stdout)
+        }),
+    );
 }
 
 #[test]
 fn every_wrong_spec_is_refused_with_its_reasons() {
-    compare("refused", cases("examples/refused", |path| {
-        let output = run(&["render", path]);
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{path}");
-        with_code(&output, &output.stderr)
-    }));
+    compare(
+        "refused",
+        cases("examples/refused", |path| {
+            let output = run(&["render", path]);
+            assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{path}");
+            with_code(&output, &output.stderr)
+        }),
+    );
 }
 
 #[test]
 fn every_change_is_said_to_do_what_it_does() {
-    compare("changes", cases("examples/changes", |path| {
-        let output = run(&["diff", "examples/production.yaml", path]);
-        with_code(&output, &output.stdout)
-    }));
+    compare(
+        "changes",
+        cases("examples/changes", |path| {
+            let output = run(&["diff", "examples/production.yaml", path]);
+            with_code(&output, &output.stdout)
+        }),
+    );
 }
 
 #[test]

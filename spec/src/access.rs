@@ -88,7 +88,8 @@ impl Peer {
             let hint = "write podSelector, namespaceSelector or both; `podSelector: {}` means the whole namespace";
             checks.refuse_at(at.clone(), Complaint::new("selects nobody", hint));
         }
-        for (field, selector) in [("podSelector", &self.pod_selector), ("namespaceSelector", &self.namespace_selector)] {
+        for (field, selector) in [("podSelector", &self.pod_selector), ("namespaceSelector", &self.namespace_selector)]
+        {
             if let Some(selector) = selector {
                 selector.check(&at.key(field), checks);
             }
@@ -122,7 +123,8 @@ impl LabelRequirement {
         let wants_values = matches!(self.operator, LabelOperator::In | LabelOperator::NotIn);
         if wants_values == self.values.is_empty() {
             let message = if wants_values { "is empty" } else { "has no effect with this operator" };
-            let complaint = Complaint::new(message, "`In` and `NotIn` have values, `Exists` and `DoesNotExist` have none");
+            let complaint =
+                Complaint::new(message, "`In` and `NotIn` have values, `Exists` and `DoesNotExist` have none");
             checks.refuse_at(at.key("values"), complaint);
         }
     }

@@ -202,7 +202,11 @@ fn missing<T>(path: &str, hint: &str, checks: &mut Checks) -> Option<T> {
     None
 }
 
-fn resolve_namespace(written: Option<Namespace>, outside: Option<&Namespace>, checks: &mut Checks) -> Option<Namespace> {
+fn resolve_namespace(
+    written: Option<Namespace>,
+    outside: Option<&Namespace>,
+    checks: &mut Checks,
+) -> Option<Namespace> {
     match (written, outside) {
         (Some(written), Some(outside)) if written != *outside => {
             let message = format!("`{written}` is not `{outside}`, which was asked for from outside");
@@ -243,7 +247,13 @@ fn check_size(spec: &Spec, checks: &mut Checks) {
     let ranges = [
         ("spec.shards", u64::from(spec.shards), 3, 500, "fewer than three cannot outvote a lost one"),
         ("spec.replicasPerShard", u64::from(spec.replicas_per_shard), 0, 5, "each replica is a full copy of its shard"),
-        ("spec.maxMemoryPercent", u64::from(spec.max_memory_percent), 10, 95, "70 leaves room for replication and copies on write"),
+        (
+            "spec.maxMemoryPercent",
+            u64::from(spec.max_memory_percent),
+            10,
+            95,
+            "70 leaves room for replication and copies on write",
+        ),
         (
             "spec.rebalance.maxConcurrentMigrations",
             u64::from(spec.rebalance.max_concurrent_migrations),
@@ -295,7 +305,9 @@ impl From<Cluster> for ValkeyCluster {
                 persistence: cluster.persistence,
                 resources: cluster.resources,
                 max_memory_percent: cluster.max_memory_percent,
-                config: config.map(|(directive, value)| (directive.name.to_owned(), ConfigValue::Text(value))).collect(),
+                config: config
+                    .map(|(directive, value)| (directive.name.to_owned(), ConfigValue::Text(value)))
+                    .collect(),
                 placement: cluster.placement,
                 disruption_budget: cluster.disruption_budget,
                 access: cluster.access,

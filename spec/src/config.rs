@@ -122,7 +122,9 @@ fn owner(name: &str) -> Option<&'static str> {
 
 fn owner_by_name(name: &str) -> Option<&'static str> {
     Some(match name {
-        "port" | "bind" | "bind-source-addr" | "protected-mode" => "the renderer owns where the server listens; access.clients says who may connect",
+        "port" | "bind" | "bind-source-addr" | "protected-mode" => {
+            "the renderer owns where the server listens; access.clients says who may connect"
+        }
         "requirepass" | "aclfile" | "user" | "primaryauth" | "primaryuser" | "masterauth" | "masteruser" => {
             "spec.auth says where the password is; it never stands in a spec"
         }
@@ -131,11 +133,15 @@ fn owner_by_name(name: &str) -> Option<&'static str> {
         "maxmemory" => "it follows from spec.resources.limits.memory and spec.maxMemoryPercent",
         "replicaof" | "slaveof" => "the agent owns which member follows which",
         "daemonize" | "supervised" | "pidfile" | "logfile" => "the renderer owns how the server runs in its container",
-        "include" | "loadmodule" | "rename-command" => "what is not in a spec is done by a kustomize patch on the output",
+        "include" | "loadmodule" | "rename-command" => {
+            "what is not in a spec is done by a kustomize patch on the output"
+        }
         "enable-protected-configs" | "enable-debug-command" | "enable-module-command" => {
             "it would let clients change what the spec says; use a kustomize patch if that is wanted"
         }
-        "availability-zone" => "Valkey 8.1 cannot start on a nodes.conf that has one, so that no upgrade could be taken back",
+        "availability-zone" => {
+            "Valkey 8.1 cannot start on a nodes.conf that has one, so that no upgrade could be taken back"
+        }
         _ => return None,
     })
 }
@@ -156,7 +162,9 @@ mod tests {
         assert!(refusal("slave-priority", "1").contains("write `replica-priority`"));
         assert!(refusal("maxmemory-policy", "lru").contains("write one of volatile-lru"));
         assert!(refusal("hz", "0x10").contains("whole number"));
-        for owned in ["port", "cluster-enabled", "requirepass", "aclfile", "dir", "tls-port", "save", "include", "maxmemory"] {
+        for owned in
+            ["port", "cluster-enabled", "requirepass", "aclfile", "dir", "tls-port", "save", "include", "maxmemory"]
+        {
             assert!(refusal(owned, "1").contains("not for a spec to set"), "{owned}");
         }
     }
@@ -164,7 +172,8 @@ mod tests {
     #[test]
     fn directives_are_parted_by_whether_they_need_a_restart() {
         let mut checks = Checks::default();
-        let written = [("databases", "4"), ("hz", "20")].map(|(name, value)| (name.to_owned(), ConfigValue::Text(value.to_owned())));
+        let written = [("databases", "4"), ("hz", "20")]
+            .map(|(name, value)| (name.to_owned(), ConfigValue::Text(value.to_owned())));
         let config = Config::check(&BTreeMap::from(written), Series::V9_1, &mut checks);
         assert!(checks.found.is_empty());
         assert_eq!(config.lines(true).collect::<Vec<_>>(), ["hz 20"]);

@@ -78,8 +78,8 @@ pub fn all(series: Series) -> impl Iterator<Item = Directive> {
 #[must_use]
 pub fn find(series: Series, name: &str) -> Option<Directive> {
     let rows = rows(series);
-    let name_of = |row: &&'static str| row.split_once('\t').map_or("", |(name, _)| name);
-    let position = rows.binary_search_by_key(&name, name_of).ok()?;
+    let first_cell = |row: &&'static str| row.split_once('\t').map_or("", |(cell, _)| cell);
+    let position = rows.binary_search_by_key(&name, first_cell).ok()?;
     rows.get(position).and_then(|row| parse(row))
 }
 
@@ -89,8 +89,8 @@ pub fn series_with(name: &str) -> Vec<Series> {
     Series::ALL.into_iter().filter(|series| find(*series, name).is_some()).collect()
 }
 
-fn parse(line: &'static str) -> Option<Directive> {
-    let mut cells = line.split('\t');
+fn parse(row: &'static str) -> Option<Directive> {
+    let mut cells = row.split('\t');
     let (name, kind, live, default) = (cells.next()?, cells.next()?, cells.next()?, cells.next()?);
     let alias_of = cells.next().filter(|alias| !alias.is_empty());
     Some(Directive { name, kind: parse_kind(kind)?, live: live == "live", default, alias_of })
@@ -128,7 +128,10 @@ impl Directive {
             return Err(Complaint::new("has line breaks or is too long", "write at most 1,024 characters on one line"));
         }
         if value.contains("${") || value.contains("$$") {
-            return Err(Complaint::new("has `${` or `$$` in it", "write it without: Flux would substitute it on the way"));
+            return Err(Complaint::new(
+                "has `${` or `$$` in it",
+                "write it without: Flux would substitute it on the way",
+            ));
         }
         match &self.kind {
             DirectiveKind::YesNo => one_of(value, &["yes", "no"]),
@@ -214,7 +217,9 @@ fn memory_or_percent(value: &str) -> Result<(), Complaint> {
 fn only_flags(value: &str, flags: &str) -> Result<(), Complaint> {
     match value.chars().find(|flag| !flags.contains(*flag)) {
         None => Ok(()),
-        Some(flag) => Err(Complaint::new(format!("`{flag}` in `{value}` is not one of its letters"), format!("use `{flags}`"))),
+        Some(flag) => {
+            Err(Complaint::new(format!("`{flag}` in `{value}` is not one of its letters"), format!("use `{flags}`")))
+        }
     }
 }
 
@@ -234,7 +239,8 @@ fn words(name: &str, value: &str) -> Result<(), Complaint> {
             "write normal, replica or pubsub, a hard limit, a soft limit and seconds, such as `replica 256mb 64mb 60`",
         ),
         "oom-score-adj-values" => (
-            words.len() == 3 && words.iter().all(|word| word.parse::<i32>().is_ok_and(|score| (-2000..=2000).contains(&score))),
+            words.len() == 3
+                && words.iter().all(|word| word.parse::<i32>().is_ok_and(|score| (-2000..=2000).contains(&score))),
             "write three whole numbers between -2000 and 2000",
         ),
         "latency-tracking-info-percentiles" => (

@@ -127,7 +127,8 @@ impl Toleration {
             None => {}
         }
         if exists && self.value.as_ref().is_some_and(|value| !value.is_empty()) {
-            let complaint = Complaint::new("has no effect with `operator: Exists`", "remove the value, or write operator: Equal");
+            let complaint =
+                Complaint::new("has no effect with `operator: Exists`", "remove the value, or write operator: Equal");
             checks.refuse_at(at.key("value"), complaint);
         }
         if self.toleration_seconds.is_some() && self.effect != Some(TaintEffect::NoExecute) {

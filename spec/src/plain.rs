@@ -32,7 +32,11 @@ pub(crate) fn resolve(text: &str) -> Plain {
     if is_old_boolean(text) {
         return Plain::Ambiguous("a boolean");
     }
-    if text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first)) { number(text) } else { Plain::Text }
+    if text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first)) {
+        number(text)
+    } else {
+        Plain::Text
+    }
 }
 
 fn is_old_boolean(text: &str) -> bool {
@@ -58,7 +62,8 @@ fn number(text: &str) -> Plain {
 }
 
 fn is_decimal(digits: &str) -> bool {
-    digits == "0" || (!digits.starts_with('0') && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    digits == "0"
+        || (!digits.starts_with('0') && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Octal, hexadecimal, binary, with underscores, or in base sixty (`1:30`).
@@ -66,8 +71,10 @@ fn is_number_of_old(digits: &str) -> bool {
     let lower = digits.to_ascii_lowercase();
     let prefixed = ["0x", "0o", "0b"].iter().any(|prefix| lower.strip_prefix(prefix).is_some_and(is_any_digits));
     let leading_zero = lower.starts_with('0') && is_any_decimal(&lower);
-    let underscored = lower.contains('_') && lower.bytes().all(|byte| byte.is_ascii_digit() || b"_.e+-".contains(&byte));
-    let sixties = lower.split(':').count() > 1 && lower.split(':').all(|part| is_any_decimal(part) || part.contains('.'));
+    let underscored =
+        lower.contains('_') && lower.bytes().all(|byte| byte.is_ascii_digit() || b"_.e+-".contains(&byte));
+    let sixties =
+        lower.split(':').count() > 1 && lower.split(':').all(|part| is_any_decimal(part) || part.contains('.'));
     prefixed || leading_zero || underscored || (sixties && !lower.contains(|c: char| c.is_ascii_alphabetic()))
 }
 
@@ -104,7 +111,20 @@ mod tests {
 
     #[test]
     fn what_every_reader_agrees_on_is_taken_as_it_stands() {
-        for text in ["Ex", "9.1.2", "10Gi", "500m", "2160h", "3600 1", "allkeys-lru", "yes please", "sha256:ab", "-", "--", "1.2.3-4"] {
+        for text in [
+            "Ex",
+            "9.1.2",
+            "10Gi",
+            "500m",
+            "2160h",
+            "3600 1",
+            "allkeys-lru",
+            "yes please",
+            "sha256:ab",
+            "-",
+            "--",
+            "1.2.3-4",
+        ] {
             assert_eq!(resolve(text), Plain::Text, "{text}");
         }
         assert_eq!(resolve("12"), Plain::Integer(12));
@@ -117,7 +137,9 @@ mod tests {
 
     #[test]
     fn what_readers_disagree_on_is_ambiguous() {
-        for text in ["yes", "No", "ON", "off", "y", "0644", "1_000", "0x1F", "0b1", "1:30", "2026-11-20", ".inf", "=", "<<"] {
+        for text in
+            ["yes", "No", "ON", "off", "y", "0644", "1_000", "0x1F", "0b1", "1:30", "2026-11-20", ".inf", "=", "<<"]
+        {
             assert!(matches!(resolve(text), Plain::Ambiguous(_)), "{text}: {:?}", resolve(text));
         }
         assert!(matches!(resolve("99999999999999999999"), Plain::Ambiguous(_)));

@@ -1,6 +1,6 @@
 //! From text to clusters, with every problem on the way.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -67,7 +67,8 @@ fn documents(text: &str) -> Vec<Range<usize>> {
     let mut starts = vec![0];
     let mut position = 0;
     for line in text.split_inclusive('\n') {
-        let marker = line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        let marker =
+            line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
         if marker && position > 0 {
             starts.push(position);
         }
@@ -77,10 +78,17 @@ fn documents(text: &str) -> Vec<Range<usize>> {
     starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
 }
 
-fn read_document(text: &str, document: Range<usize>, namespace: Option<&Namespace>, found: &mut Vec<Read>) -> Vec<Problem> {
+fn read_document(
+    text: &str,
+    document: Range<usize>,
+    namespace: Option<&Namespace>,
+    found: &mut Vec<Read>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     let part = text.get(document.clone()).unwrap_or_default();
-    let Some(root) = tree::parse(part, document.start, &mut problems) else { return problems };
+    let Some(root) = tree::parse(part, document.start, &mut problems) else {
+        return problems;
+    };
     if root.value == tree::Value::Null {
         return problems;
     }
@@ -95,13 +103,12 @@ fn read_document(text: &str, document: Range<usize>, namespace: Option<&Namespac
             news.retain(|problem| !is_known(problem, &problems));
             problems.extend(news);
         }
-        Ok(Ok(_)) => {}
         // The schema found nothing wrong and the types did: only possible if the two disagree.
         Err(error) if problems.is_empty() => {
             let complaint = Complaint { message: error.to_string(), hint: None };
             problems.push(Problem { path: Path::default(), complaint, span: Some(root.locate(&Path::default())) });
         }
-        Err(_) => {}
+        Ok(Ok(_)) | Err(_) => {}
     }
     problems
 }
@@ -118,7 +125,9 @@ fn written(root: &Node, problems: &mut Vec<Problem>) -> Result<ValkeyCluster, se
 
 /// The fields without which nothing else could be looked at; that they were wrong or missing has been noted.
 fn with_head(fitting: Json) -> Json {
-    let Json::Object(mut fields) = fitting else { return fitting };
+    let Json::Object(mut fields) = fitting else {
+        return fitting;
+    };
     fields.entry("apiVersion").or_insert_with(|| "valkey-gitops.dev/v1alpha1".into());
     fields.entry("kind").or_insert_with(|| "ValkeyCluster".into());
     fields.entry("metadata").or_insert_with(|| Json::Object(serde_json::Map::new()));
@@ -138,10 +147,10 @@ fn is_known(problem: &Problem, known: &[Problem]) -> bool {
 
 /// Two clusters of one name in one namespace would be rendered over each other.
 fn check_no_twins(found: &[Read], problems: &mut Vec<Problem>) {
-    let mut seen = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for read in found {
         let cluster = &read.cluster;
-        if seen.insert((&cluster.namespace, &cluster.name), ()).is_some() {
+        if !seen.insert((&cluster.namespace, &cluster.name)) {
             let message = format!("`{}` in namespace `{}` stands here a second time", cluster.name, cluster.namespace);
             let complaint = Complaint::new(message, "rename one of the two, or remove it");
             let span = Some(read.span.start..read.span.start);
@@ -169,7 +178,8 @@ mod tests {
 
     #[test]
     fn every_problem_is_found_in_one_reading() {
-        let text = MINIMAL.replace("spec: {", "spec: {shards: 2, shard: 4, replicasPerShard: x, storage: {size: 10GB}, ");
+        let text =
+            MINIMAL.replace("spec: {", "spec: {shards: 2, shard: 4, replicasPerShard: x, storage: {size: 10GB}, ");
         assert_eq!(
             problems_of(&text),
             [
@@ -186,7 +196,10 @@ mod tests {
         let text = format!("{MINIMAL}---\nspec: [\n---\n{}", MINIMAL.replace("name: a", "name: A"));
         let problems = problems_of(&text);
         assert_eq!(problems.len(), 2, "{problems:?}");
-        assert!(problems[0].contains("not valid YAML") && problems[1].contains("`A` is not a cluster name"), "{problems:?}");
+        assert!(
+            problems[0].contains("not valid YAML") && problems[1].contains("`A` is not a cluster name"),
+            "{problems:?}"
+        );
     }
 
     #[test]

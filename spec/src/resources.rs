@@ -70,7 +70,10 @@ impl Resources {
 
 fn check_amount(at: Path, name: &str, amount: Quantity, checks: &mut Checks) {
     let known = ["cpu", "memory", "ephemeral-storage"];
-    if !known.contains(&name) && !name.starts_with("hugepages-") && (!name.contains('/') || text::label_key(name).is_err()) {
+    if !known.contains(&name)
+        && !name.starts_with("hugepages-")
+        && (!name.contains('/') || text::label_key(name).is_err())
+    {
         let hint = "Kubernetes knows cpu, memory, ephemeral-storage, hugepages-… and extended resources such as example.com/disk";
         checks.refuse_at(at, Complaint::new(format!("`{name}` is not a resource"), hint));
     } else if name == "memory" && amount < LEAST_MEMORY {

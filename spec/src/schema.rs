@@ -66,7 +66,9 @@ fn merge(schema: &mut Schema, keyword: &str, inner: Value) {
 
 /// `oneOf` of constants, which schemars writes for documented variants, as an `enum`; what each means joins the description.
 fn choose_by_enum(schema: &mut Schema) {
-    let Some(Value::Array(variants)) = schema.get("oneOf").cloned() else { return };
+    let Some(Value::Array(variants)) = schema.get("oneOf").cloned() else {
+        return;
+    };
     let words: Vec<Value> = variants.iter().filter_map(|variant| variant.get("const").cloned()).collect();
     if words.len() != variants.len() {
         return;

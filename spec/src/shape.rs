@@ -44,12 +44,14 @@ impl Fitting<'_> {
             Value::Map(entries) => Some(self.map(node, entries, schema, path)),
             Value::List(elements) => {
                 let items = schema.get("items").unwrap_or(&Json::Bool(true));
-                let fit = |(index, element): (usize, &Node)| self.node(element, &element.span, items, &path.index(index));
+                let fit =
+                    |(index, element): (usize, &Node)| self.node(element, &element.span, items, &path.index(index));
                 Some(elements.iter().enumerate().filter_map(fit).collect())
             }
             Value::Text(text) => self.text(text, span, schema, path),
             Value::Integer(number) if !fits_width(*number, schema) => {
-                let complaint = Complaint::new(format!("{number} is out of range"), "see `valkey-render explain` for what fits");
+                let complaint =
+                    Complaint::new(format!("{number} is out of range"), "see `valkey-render explain` for what fits");
                 self.complain(path, span, complaint);
                 None
             }
@@ -87,7 +89,11 @@ impl Fitting<'_> {
             if !given {
                 let description = schema.pointer(&format!("/properties/{name}/description")).and_then(Json::as_str);
                 let hint = format!("add it: {}", description.unwrap_or("it is required"));
-                let span = if path.is_empty() { node.span.start..node.span.start } else { node.span.start..node.span.start + 1 };
+                let span = if path.is_empty() {
+                    node.span.start..node.span.start
+                } else {
+                    node.span.start..node.span.start + 1
+                };
                 self.complain(&path.key(name), &span, Complaint::new("is missing", hint));
             }
         }
@@ -97,7 +103,9 @@ impl Fitting<'_> {
         let complaint = match (words_of(schema), schema.get("format").and_then(Json::as_str)) {
             (Some(words), _) if !words.contains(&text) => Some(not_a_word(text, &words)),
             (_, Some(format)) => text::complaint_about(format, text),
-            _ if text.is_empty() && schema.get("minLength").is_some() => Some(Complaint::new("is empty", "write a name")),
+            _ if text.is_empty() && schema.get("minLength").is_some() => {
+                Some(Complaint::new("is empty", "write a name"))
+            }
             _ => None,
         };
         match complaint {
@@ -133,7 +141,11 @@ fn not_a_word(text: &str, words: &[&str]) -> Complaint {
 
 /// Enough of a text to know it by; a message is no place for megabytes.
 fn shortened(text: &str) -> String {
-    if text.chars().count() <= 80 { text.to_owned() } else { format!("{}…", text.chars().take(80).collect::<String>()) }
+    if text.chars().count() <= 80 {
+        text.to_owned()
+    } else {
+        format!("{}…", text.chars().take(80).collect::<String>())
+    }
 }
 
 fn unknown(key: &str, properties: &Map<String, Json>) -> Complaint {
@@ -189,15 +201,21 @@ fn mistyped(value: &Value, schema: &Json) -> Complaint {
             let word = if *flag { "yes" } else { "no" };
             (format!("the boolean {flag}"), format!("put it in quotes: \"{flag}\", or \"{word}\" for a directive"))
         }
-        Value::Integer(number) if types.contains(&"string") => (format!("the number {number}"), format!("put it in quotes: \"{number}\"")),
-        Value::Float(number) if types.contains(&"string") => (format!("the number {number}"), format!("put it in quotes: \"{number}\"")),
+        Value::Integer(number) if types.contains(&"string") => {
+            (format!("the number {number}"), format!("put it in quotes: \"{number}\""))
+        }
+        Value::Float(number) if types.contains(&"string") => {
+            (format!("the number {number}"), format!("put it in quotes: \"{number}\""))
+        }
         Value::Bool(flag) => (format!("the boolean {flag}"), format!("write {wanted}")),
         Value::Integer(number) => (format!("the number {number}"), format!("write {wanted}")),
         Value::Float(number) => (format!("the number {number}"), format!("write {wanted}")),
         Value::Text(text) if types.contains(&"integer") && text.parse::<i64>().is_ok() => {
             (format!("the text \"{text}\""), format!("remove the quotes: {text}"))
         }
-        Value::Text(text) if types.contains(&"boolean") => (format!("the text \"{}\"", shortened(text)), "write true or false".to_owned()),
+        Value::Text(text) if types.contains(&"boolean") => {
+            (format!("the text \"{}\"", shortened(text)), "write true or false".to_owned())
+        }
         Value::Text(text) => (format!("the text \"{}\"", shortened(text)), format!("write {wanted}")),
         Value::List(_) => ("a list".to_owned(), format!("write {wanted}")),
         Value::Map(_) => ("a map".to_owned(), format!("write {wanted}")),

@@ -137,7 +137,11 @@ impl TlsSpec {
 
 fn check_lifetime(duration: Duration, renew_before: Duration, checks: &mut Checks) {
     if duration < SHORTEST_DURATION {
-        checks.refuse("spec.tls.duration", format!("`{duration}` is too short"), "cert-manager issues for an hour or longer");
+        checks.refuse(
+            "spec.tls.duration",
+            format!("`{duration}` is too short"),
+            "cert-manager issues for an hour or longer",
+        );
     }
     if renew_before >= duration {
         checks.refuse(
@@ -147,7 +151,11 @@ fn check_lifetime(duration: Duration, renew_before: Duration, checks: &mut Check
         );
     }
     if renew_before < Duration::seconds(300) {
-        checks.refuse("spec.tls.renewBefore", format!("`{renew_before}` is too short"), "cert-manager wants five minutes or more");
+        checks.refuse(
+            "spec.tls.renewBefore",
+            format!("`{renew_before}` is too short"),
+            "cert-manager wants five minutes or more",
+        );
     }
 }
 

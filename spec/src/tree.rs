@@ -210,7 +210,11 @@ impl Builder<'_> {
     fn place(&mut self, node: Node, anchor: usize) -> Result<(), Stop> {
         self.nodes += 1;
         if self.nodes > NODE_LIMIT {
-            return self.stop(node.span, format!("more than {NODE_LIMIT} values in one document"), "split it, or write aliases out");
+            return self.stop(
+                node.span,
+                format!("more than {NODE_LIMIT} values in one document"),
+                "split it, or write aliases out",
+            );
         }
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
@@ -219,10 +223,10 @@ impl Builder<'_> {
             None => self.root = Some(node),
             Some(Open::List { elements, .. }) => elements.push(node),
             Some(Open::Map { entries, key, .. }) => match key.take() {
-                Some((name, key_span)) => match entries.iter().any(|entry| entry.key == name) {
-                    true => self.duplicate(&name, key_span),
-                    false => entries.push(Entry { key: name, key_span, node }),
-                },
+                Some((name, key_span)) if entries.iter().any(|entry| entry.key == name) => {
+                    self.duplicate(&name, key_span);
+                }
+                Some((key, key_span)) => entries.push(Entry { key, key_span, node }),
                 None => match key_text(&node.value) {
                     Some(name) => *key = Some((name, node.span)),
                     None => return self.stop(node.span, "a key has to be text", "write the key as plain text"),
@@ -241,7 +245,8 @@ impl Builder<'_> {
         let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
         let tab = text.get(..at).and_then(|before| before.rsplit('\n').next()).is_some_and(|line| line.contains('\t'))
             || text.get(at..).is_some_and(|rest| rest.starts_with('\t'));
-        let hint = if tab { "indent with spaces: YAML does not allow tabs there" } else { "mend the YAML around this place" };
+        let hint =
+            if tab { "indent with spaces: YAML does not allow tabs there" } else { "mend the YAML around this place" };
         let message = format!("not valid YAML: {}", error.kind());
         self.complain(self.base + at..self.base + at, message, hint);
     }

@@ -133,7 +133,8 @@ impl RenderArguments {
     /// Whether `--only` lets the object through.
     pub(crate) fn wants(&self, identity: &Identity) -> bool {
         let matches = |wanted: &String| {
-            let (kind, name) = wanted.split_once('/').map_or((wanted.as_str(), None), |(kind, name)| (kind, Some(name)));
+            let (kind, name) =
+                wanted.split_once('/').map_or((wanted.as_str(), None), |(kind, name)| (kind, Some(name)));
             identity.kind.eq_ignore_ascii_case(kind) && name.is_none_or(|name| name == identity.name)
         };
         self.only.is_empty() || self.only.iter().any(matches)

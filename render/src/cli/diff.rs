@@ -38,7 +38,8 @@ fn side(path: &str, namespace: Option<&Namespace>) -> Result<Side, Failure> {
             add(&mut side, &source.path, &source.text)?;
             continue;
         }
-        let read = spec::read(&source.text, namespace).map_err(|problems| Failure::Refused(vec![(source.clone(), problems)]))?;
+        let read = spec::read(&source.text, namespace)
+            .map_err(|problems| Failure::Refused(vec![(source.clone(), problems)]))?;
         for read in read {
             add(&mut side, &source.path, &renderer.render(&read.cluster)?.to_yaml())?;
         }
@@ -78,7 +79,8 @@ fn in_words(difference: &Difference) -> String {
         for change in &cluster.changes {
             text += &format!("  {:<8}  {}\n", change.class.as_str(), described(change));
         }
-        let mut remedies: Vec<(&str, &str)> = cluster.changes.iter().map(|change| (change.rule.id(), change.remedy)).collect();
+        let mut remedies: Vec<(&str, &str)> =
+            cluster.changes.iter().map(|change| (change.rule.id(), change.remedy)).collect();
         remedies.dedup();
         for (rule, remedy) in remedies.into_iter().filter(|(_, remedy)| *remedy != "Nothing to do.") {
             text += &format!("  {rule}: {remedy}\n");

@@ -20,7 +20,9 @@ pub(crate) fn run(path: &str) -> Result<ExitCode, Failure> {
 fn step<'s>(schema: &'s Value, key: &str) -> Result<&'s Value, Failure> {
     let within = schema.get("items").unwrap_or(schema);
     let properties = within.get("properties").and_then(Value::as_object);
-    let found = properties.and_then(|properties| properties.get(key)).or_else(|| within.get("additionalProperties").filter(|value| value.is_object()));
+    let found = properties
+        .and_then(|properties| properties.get(key))
+        .or_else(|| within.get("additionalProperties").filter(|value| value.is_object()));
     found.ok_or_else(|| {
         let names = properties.into_iter().flat_map(|properties| properties.keys()).map(String::as_str);
         let hint = match spec::closest(key, names.clone()) {
@@ -34,12 +36,18 @@ fn step<'s>(schema: &'s Value, key: &str) -> Result<&'s Value, Failure> {
 
 fn page(path: &str, field: &Value) -> String {
     let text = |key: &str| field.get(key).and_then(Value::as_str).unwrap_or_default();
-    let mut page = format!("{} ({})\n\n  {}\n", if path.is_empty() { "ValkeyCluster" } else { path }, type_of(field), text("description"));
+    let mut page = format!(
+        "{} ({})\n\n  {}\n",
+        if path.is_empty() { "ValkeyCluster" } else { path },
+        type_of(field),
+        text("description")
+    );
     for fact in facts(field) {
         page += &format!("\n  {fact}");
     }
     let within = field.get("items").unwrap_or(field);
-    let required: Vec<&str> = within.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> =
+        within.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let fields = within.get("properties").and_then(Value::as_object).into_iter().flatten();
     for (position, (name, schema)) in fields.enumerate() {
         let needed = if required.contains(&name.as_str()) { ", required" } else { "" };
@@ -52,8 +60,12 @@ fn page(path: &str, field: &Value) -> String {
 
 fn type_of(schema: &Value) -> String {
     match schema.get("type") {
-        Some(Value::String(name)) if name == "array" => format!("list of {}", schema.get("items").map_or_else(String::new, type_of)),
-        Some(Value::String(name)) => schema.get("format").and_then(Value::as_str).filter(|_| name == "string").unwrap_or(name).to_owned(),
+        Some(Value::String(name)) if name == "array" => {
+            format!("list of {}", schema.get("items").map_or_else(String::new, type_of))
+        }
+        Some(Value::String(name)) => {
+            schema.get("format").and_then(Value::as_str).filter(|_| name == "string").unwrap_or(name).to_owned()
+        }
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
         _ => "any".to_owned(),
     }

@@ -44,7 +44,10 @@ impl FileSet {
         let foreign = files.keys().filter(|name| !owned.contains(*name) && folder.join(name).exists());
         if let Some(name) = foreign.into_iter().next() {
             let path = folder.join(name);
-            let message = format!("{} exists and was not written by valkey-render; move it away, or choose another folder", path.display());
+            let message = format!(
+                "{} exists and was not written by valkey-render; move it away, or choose another folder",
+                path.display()
+            );
             return Err(Failure::Foreign(message));
         }
         let temporary = write_beside(folder, &files)?;
@@ -138,7 +141,8 @@ fn temporary_name(path: &Path) -> PathBuf {
 }
 
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
-    let written = fs::File::create(path).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+    let written =
+        fs::File::create(path).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
     written.map_err(|error| Failure::io("write", path, error))
 }
 

@@ -71,12 +71,18 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let is_document = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        path.is_file() && ["yaml", "yml", "json"].contains(&extension) && !name.starts_with('.') && name != "kustomization.yaml"
+        path.is_file()
+            && ["yaml", "yml", "json"].contains(&extension)
+            && !name.starts_with('.')
+            && name != "kustomization.yaml"
     };
     let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(is_document).collect();
     files.sort();
     if files.is_empty() {
-        return Err(Failure::Unreadable { path: folder.display().to_string(), reason: "there is no YAML or JSON file in it".to_owned() });
+        return Err(Failure::Unreadable {
+            path: folder.display().to_string(),
+            reason: "there is no YAML or JSON file in it".to_owned(),
+        });
     }
     Ok(files)
 }

@@ -28,14 +28,14 @@ enum Target {
 }
 
 impl<'a> Sink<'a> {
-    pub(crate) fn open(arguments: &'a RenderArguments) -> Result<Self, Failure> {
+    pub(crate) fn open(arguments: &'a RenderArguments) -> Self {
         let target = match (&arguments.output, &arguments.check) {
             (_, Some(folder)) => Target::Check(folder.clone(), FileSet::default()),
             (None, None) => Target::Stdout(io::BufWriter::with_capacity(1 << 16, io::stdout())),
             (Some(path), None) if is_folder(path) => Target::Folder(path.clone(), FileSet::default()),
             (Some(path), None) => Target::File(path.clone(), String::new()),
         };
-        Ok(Self { target, format: arguments.format, only: &arguments.only, taken: 0 })
+        Self { target, format: arguments.format, only: &arguments.only, taken: 0 }
     }
 
     pub(crate) fn take(&mut self, document: &Document) -> Result<(), Failure> {
@@ -45,9 +45,7 @@ impl<'a> Sink<'a> {
                 let written = out.write_all(b"---\n").and_then(|()| out.write_all(document.yaml().as_bytes()));
                 unless_nobody_reads(written)
             }
-            (Target::Stdout(out), Format::Json) => {
-                unless_nobody_reads(out.write_all(document.json()?.as_bytes()))
-            }
+            (Target::Stdout(out), Format::Json) => unless_nobody_reads(out.write_all(document.json()?.as_bytes())),
             (Target::File(_, text), Format::Yaml) => {
                 text.push_str("---\n");
                 text.push_str(document.yaml());

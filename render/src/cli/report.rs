@@ -18,7 +18,8 @@ const LONGEST_LINE: usize = 4096;
 pub(crate) fn failure(failure: &Failure) {
     let mut lines = String::new();
     if let Failure::Refused(refused) = failure {
-        let problems = refused.iter().flat_map(|(source, problems)| problems.iter().map(move |problem| (source, problem)));
+        let problems =
+            refused.iter().flat_map(|(source, problems)| problems.iter().map(move |problem| (source, problem)));
         for (source, problem) in problems.clone().take(MOST_PROBLEMS) {
             lines += &excerpt(Level::ERROR, source, problem);
             lines += "\n\n";

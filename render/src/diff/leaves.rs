@@ -54,7 +54,11 @@ fn is_named(list: &[Value]) -> bool {
 }
 
 fn name(element: &Value) -> Option<&str> {
-    ["name", "topologyKey"].iter().find_map(|key| element.get(key)).or_else(|| element.pointer("/metadata/name")).and_then(Value::as_str)
+    ["name", "topologyKey"]
+        .iter()
+        .find_map(|key| element.get(key))
+        .or_else(|| element.pointer("/metadata/name"))
+        .and_then(Value::as_str)
 }
 
 #[cfg(test)]
@@ -66,7 +70,8 @@ mod tests {
     #[test]
     fn the_smallest_differing_fields_are_found() {
         let before = json!({"a": {"b": 1, "c": 2}, "l": [{"name": "x", "v": 1}, {"name": "y"}], "p": [1, 2]});
-        let after = json!({"a": {"b": 1, "c": 3}, "l": [{"name": "z"}, {"name": "x", "v": 2}, {"name": "y"}], "p": [1]});
+        let after =
+            json!({"a": {"b": 1, "c": 3}, "l": [{"name": "z"}, {"name": "x", "v": 2}, {"name": "y"}], "p": [1]});
         let paths: Vec<String> = differing(&before, &after).into_iter().map(|leaf| leaf.path).collect();
         assert_eq!(paths, ["a.c", "l[x].v", "l[z]", "p"]);
     }

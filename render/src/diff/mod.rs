@@ -98,7 +98,8 @@ impl ClusterDifference {
         if let (Some(before), Some(after)) = (before, after) {
             changes.extend(rules::of_clusters(before, after));
         }
-        changes.sort_by(|one, other| (one.class, &one.object, &one.path).cmp(&(other.class, &other.object, &other.path)));
+        changes
+            .sort_by(|one, other| (one.class, &one.object, &one.path).cmp(&(other.class, &other.object, &other.path)));
         let plan = plan::in_words(before, after, &changes);
         Self { namespace: owner.namespace.clone(), name: owner.cluster.clone(), plan, changes }
     }

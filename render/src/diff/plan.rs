@@ -1,5 +1,7 @@
 //! What will happen, in words that need no knowledge of Kubernetes.
 
+use std::cmp::Ordering;
+
 use spec::{Cluster, Storage};
 
 use super::{Change, Rule, rules};
@@ -14,7 +16,14 @@ pub(super) fn in_words(before: Option<&Cluster>, after: Option<&Cluster>, change
         (None, Some(new)) => vec![creation(new)],
         (Some(old), None) => vec![removal(old)],
         (Some(old), Some(new)) => {
-            let steps = [shards(old, new), replicas(old, new), restarts(old, new, changes), live(new, changes), volumes(old, new), agent(changes)];
+            let steps = [
+                shards(old, new),
+                replicas(old, new),
+                restarts(old, new, changes),
+                live(new, changes),
+                volumes(old, new),
+                agent(changes),
+            ];
             steps.into_iter().flatten().collect()
         }
     }
@@ -36,33 +45,39 @@ fn removal(old: &Cluster) -> String {
 
 fn shards(old: &Cluster, new: &Cluster) -> Option<String> {
     let (before, after) = (u32::from(old.shards), u32::from(new.shards));
-    let pods_per_shard = 1 + u32::from(new.replicas_per_shard);
-    if after > before {
-        let added = after - before;
-        let moved = thousands(SLOTS * added / after);
-        Some(format!("adds {}: about {moved} of 16,384 slots move, no restart", count(added, "shard")))
-    } else if after < before {
-        let removed = before - after;
-        let moved = thousands(SLOTS * removed / before);
-        let pods = count(removed * pods_per_shard, "pod");
-        Some(format!("removes {}: about {moved} of 16,384 slots move off first, then {pods} leave, no restart", count(removed, "shard")))
-    } else {
-        None
+    match after.cmp(&before) {
+        Ordering::Equal => None,
+        Ordering::Greater => {
+            let added = after - before;
+            let moved = thousands(SLOTS * added / after);
+            Some(format!("adds {}: about {moved} of 16,384 slots move, no restart", count(added, "shard")))
+        }
+        Ordering::Less => {
+            let removed = before - after;
+            let moved = thousands(SLOTS * removed / before);
+            let pods = count(removed * (1 + u32::from(new.replicas_per_shard)), "pod");
+            let shards = count(removed, "shard");
+            Some(format!(
+                "removes {shards}: about {moved} of 16,384 slots move off first, then {pods} leave, no restart"
+            ))
+        }
     }
 }
 
 fn replicas(old: &Cluster, new: &Cluster) -> Option<String> {
     let (before, after) = (u32::from(old.replicas_per_shard), u32::from(new.replicas_per_shard));
     let each = |replicas: u32| (count(replicas, "replica"), count(replicas * u32::from(new.shards), "pod"));
-    if after > before {
-        let (replicas, pods) = each(after - before);
-        Some(format!("adds {replicas} to each shard: {pods} join and copy their shard, no restart"))
-    } else if after < before {
-        let (replicas, pods) = each(before - after);
-        let left = if after == 0 { "; the loss of one pod then loses its keys until it is back" } else { "" };
-        Some(format!("takes {replicas} from each shard: {pods} leave, no restart{left}"))
-    } else {
-        None
+    match after.cmp(&before) {
+        Ordering::Equal => None,
+        Ordering::Greater => {
+            let (replicas, pods) = each(after - before);
+            Some(format!("adds {replicas} to each shard: {pods} join and copy their shard, no restart"))
+        }
+        Ordering::Less => {
+            let (replicas, pods) = each(before - after);
+            let left = if after == 0 { "; the loss of one pod then loses its keys until it is back" } else { "" };
+            Some(format!("takes {replicas} from each shard: {pods} leave, no restart{left}"))
+        }
     }
 }
 
@@ -75,9 +90,10 @@ fn restarts(old: &Cluster, new: &Cluster, changes: &[Change]) -> Option<String> 
     let failovers = if new.replicas_per_shard == 0 { 0 } else { old.shards.min(new.shards) };
     let serving = match failovers {
         0 => "each shard is away while its pod restarts".to_owned(),
-        _ => format!("{} planned failovers", failovers),
+        _ => format!("{failovers} planned failovers"),
     };
-    let paused = if new.upgrade.paused { "; the upgrade is paused, so nothing restarts until it is resumed" } else { "" };
+    let paused =
+        if new.upgrade.paused { "; the upgrade is paused, so nothing restarts until it is resumed" } else { "" };
     Some(format!("{}: {pods} pods restart one by one, {serving}{paused}", causes(old, new, &restarting)))
 }
 
@@ -94,12 +110,14 @@ fn causes(old: &Cluster, new: &Cluster, restarting: &[&Change]) -> String {
         ("data.valkey.conf", "configuration changes"),
         ("data.start.sh", "configuration changes"),
     ];
-    let cause = |change: &&Change| known.iter().find(|(part, _)| change.path.contains(part)).map_or("pod template changes", |(_, words)| words);
+    let cause = |change: &&Change| {
+        known.iter().find(|(part, _)| change.path.contains(part)).map_or("pod template changes", |(_, words)| words)
+    };
     let mut causes: Vec<&str> = restarting.iter().map(cause).collect();
     causes.sort_unstable();
     causes.dedup();
     let joined = causes.join(", ");
-    if rules::is_upgrade(old, new) { format!("version {} to {}, {joined}", old.version, new.version) } else { joined }
+    if old.version != new.version { format!("version {} to {}, {joined}", old.version, new.version) } else { joined }
 }
 
 fn live(new: &Cluster, changes: &[Change]) -> Option<String> {
@@ -109,7 +127,10 @@ fn live(new: &Cluster, changes: &[Change]) -> Option<String> {
         text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
     };
     let (old_lines, new_lines) = (lines(&change.before), lines(&change.after));
-    let differing = old_lines.iter().filter(|line| !new_lines.contains(line)).chain(new_lines.iter().filter(|line| !old_lines.contains(line)));
+    let differing = old_lines
+        .iter()
+        .filter(|line| !new_lines.contains(line))
+        .chain(new_lines.iter().filter(|line| !old_lines.contains(line)));
     let mut names: Vec<&str> = differing.filter_map(|line| line.split(' ').next()).collect();
     names.sort_unstable();
     names.dedup();
@@ -122,7 +143,9 @@ fn volumes(old: &Cluster, new: &Cluster) -> Option<String> {
         Storage::Ephemeral { .. } => None,
     };
     match (target(old), target(new)) {
-        (before, Some(size)) if before != Some(size) => Some(format!("{} volumes grow to {size}, no restart", new.pods())),
+        (before, Some(size)) if before != Some(size) => {
+            Some(format!("{} volumes grow to {size}, no restart", new.pods()))
+        }
         _ => None,
     }
 }

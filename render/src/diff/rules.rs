@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use spec::{Auth, Cluster, Retention, Series, Storage, Tls};
+use spec::{Auth, Cluster, Retention, Storage, Tls};
 
 use super::Change;
 use super::leaves::Leaf;
@@ -178,13 +178,22 @@ pub(super) fn of_field(kind: &str, leaf: &Leaf) -> Option<Rule> {
     let path = leaf.path.as_str();
     let within = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
     Some(match kind {
-        "StatefulSet" if within(&["spec.volumeClaimTemplates", "spec.serviceName", "spec.selector", "spec.podManagementPolicy"]) => {
+        "StatefulSet"
+            if within(&[
+                "spec.volumeClaimTemplates",
+                "spec.serviceName",
+                "spec.selector",
+                "spec.podManagementPolicy",
+            ]) =>
+        {
             Rule::ImmutableField
         }
         "Deployment" if within(&["spec.selector"]) => Rule::ImmutableField,
         "RoleBinding" if within(&["roleRef"]) => Rule::ImmutableField,
         "Service" if path == "spec.clusterIP" => Rule::ImmutableField,
-        "StatefulSet" if within(&["spec.persistentVolumeClaimRetentionPolicy"]) && deletes(leaf) => Rule::VolumesDeleted,
+        "StatefulSet" if within(&["spec.persistentVolumeClaimRetentionPolicy"]) && deletes(leaf) => {
+            Rule::VolumesDeleted
+        }
         // Its hash stands for the lines of the ConfigMap, which say more.
         "StatefulSet" if path.contains("valkey-gitops.dev/config-hash") => return None,
         "StatefulSet" if within(&["spec.template"]) => Rule::PodsRestart,
@@ -208,66 +217,46 @@ fn deletes(leaf: &Leaf) -> bool {
 
 /// What only the clusters themselves can tell.
 pub(super) fn of_clusters(before: &Cluster, after: &Cluster) -> Vec<Change> {
-    let say = |rule, field: &str, old: String, new: String| {
-        Change::new(rule, "ValkeyCluster", field, Some(Value::String(old)), Some(Value::String(new)))
-    };
-    let mut changes = Vec::new();
+    let mut told = settings(before, after);
     if after.version.series < before.version.series {
-        changes.push(say(Rule::Downgrade, "spec.version", before.version.to_string(), after.version.to_string()));
-    }
-    if (before.tls == Tls::Disabled) != (after.tls == Tls::Disabled) {
-        changes.push(say(Rule::TlsSwitched, "spec.tls", on_or_off(before.tls != Tls::Disabled), on_or_off(after.tls != Tls::Disabled)));
-    }
-    if before.auth != after.auth {
-        changes.push(say(Rule::AuthSwitched, "spec.auth", auth(&before.auth), auth(&after.auth)));
+        told.push((Rule::Downgrade, "spec.version", before.version.to_string(), after.version.to_string()));
     }
     if before.persistence.keeps_keys() && !after.persistence.keeps_keys() {
-        changes.push(say(Rule::PersistenceDisabled, "spec.persistence", "on".to_owned(), "off".to_owned()));
+        told.push((Rule::PersistenceDisabled, "spec.persistence", on_or_off(true), on_or_off(false)));
     }
-    if before.cluster_domain != after.cluster_domain {
-        let (old, new) = (before.cluster_domain.to_string(), after.cluster_domain.to_string());
-        changes.push(say(Rule::HostNamesChanged, "spec.clusterDomain", old, new));
-    }
-    if before.shards != after.shards {
-        changes.push(say(Rule::ShardCount, "spec.shards", before.shards.to_string(), after.shards.to_string()));
-    }
-    if before.replicas_per_shard != after.replicas_per_shard {
-        let (old, new) = (before.replicas_per_shard.to_string(), after.replicas_per_shard.to_string());
-        changes.push(say(Rule::ReplicaCount, "spec.replicasPerShard", old, new));
-    }
-    if expansion(before) != expansion(after) {
-        changes.push(say(Rule::VolumeExpansion, "spec.storage.expandTo", expansion(before), expansion(after)));
-    }
-    for (field, one, other) in agent_settings(before, after) {
-        if one != other {
-            changes.push(say(Rule::Other, field, one, other));
-        }
-    }
-    changes
+    let differing = told.into_iter().filter(|(_, _, one, other)| one != other);
+    let change = |(rule, field, old, new)| {
+        Change::new(rule, "ValkeyCluster", field, Some(Value::String(old)), Some(Value::String(new)))
+    };
+    differing.map(change).collect()
 }
 
-/// Settings that the agent alone reads: they stand in no object but the desired state.
-fn agent_settings(before: &Cluster, after: &Cluster) -> [(&'static str, String, String); 5] {
-    let text = |cluster: &Cluster| {
+/// A field of a spec with its rule, as it was and as it will be.
+type Setting = (Rule, &'static str, String, String);
+
+/// Settings that matter as soon as they differ. Most of them only the agent reads: they stand in no object but the desired state.
+fn settings(before: &Cluster, after: &Cluster) -> Vec<Setting> {
+    let values = |cluster: &Cluster| {
         [
-            cluster.rebalance.auto.to_string(),
-            cluster.rebalance.max_concurrent_migrations.to_string(),
-            cluster.upgrade.paused.to_string(),
-            cluster.upgrade.canary.to_string(),
-            cluster.upgrade.sync_timeout.to_string(),
+            (Rule::TlsSwitched, "spec.tls", on_or_off(cluster.tls != Tls::Disabled)),
+            (Rule::AuthSwitched, "spec.auth", auth(&cluster.auth)),
+            (Rule::HostNamesChanged, "spec.clusterDomain", cluster.cluster_domain.to_string()),
+            (Rule::ShardCount, "spec.shards", cluster.shards.to_string()),
+            (Rule::ReplicaCount, "spec.replicasPerShard", cluster.replicas_per_shard.to_string()),
+            (Rule::VolumeExpansion, "spec.storage.expandTo", expansion(cluster)),
+            (Rule::Other, "spec.rebalance.auto", cluster.rebalance.auto.to_string()),
+            (
+                Rule::Other,
+                "spec.rebalance.maxConcurrentMigrations",
+                cluster.rebalance.max_concurrent_migrations.to_string(),
+            ),
+            (Rule::Other, "spec.upgrade.paused", cluster.upgrade.paused.to_string()),
+            (Rule::Other, "spec.upgrade.canary", cluster.upgrade.canary.to_string()),
+            (Rule::Other, "spec.upgrade.syncTimeout", cluster.upgrade.sync_timeout.to_string()),
         ]
     };
-    let fields = [
-        "spec.rebalance.auto",
-        "spec.rebalance.maxConcurrentMigrations",
-        "spec.upgrade.paused",
-        "spec.upgrade.canary",
-        "spec.upgrade.syncTimeout",
-    ];
-    let [a, b, c, d, e] = text(before);
-    let [f, g, h, i, j] = text(after);
-    let [one, two, three, four, five] = fields;
-    [(one, a, f), (two, b, g), (three, c, h), (four, d, i), (five, e, j)]
+    let pairs = values(before).into_iter().zip(values(after));
+    pairs.map(|((rule, field, old), (_, _, new))| (rule, field, old, new)).collect()
 }
 
 fn on_or_off(on: bool) -> String {
@@ -291,10 +280,4 @@ fn expansion(cluster: &Cluster) -> String {
 /// Whether volumes outlive the pods that use them.
 pub(super) const fn keeps_volumes(cluster: &Cluster) -> bool {
     matches!(cluster.storage, Storage::Volume { on_delete: Retention::Retain, .. })
-}
-
-/// Whether a planned failover goes with the role of a primary that stops on its own.
-pub(super) fn is_upgrade(before: &Cluster, after: &Cluster) -> bool {
-    let known = [Series::V8_0, Series::V8_1, Series::V9_0, Series::V9_1];
-    known.contains(&after.version.series) && after.version != before.version
 }

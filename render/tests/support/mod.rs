@@ -1,44 +1,48 @@
 //! Runs the binary, and finds the files that it is run on.
 
+#![allow(dead_code, reason = "not every test uses all of it")]
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The folder of the workspace.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
 /// `valkey-render`, run from the workspace's folder, so that messages show paths as a reader has them.
-pub fn valkey_render() -> Command {
+pub(crate) fn valkey_render() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_valkey-render"));
     command.current_dir(root()).stdin(Stdio::null());
     command
 }
 
 /// What it says when it is run with these arguments.
-pub fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     valkey_render().args(arguments).output().unwrap()
 }
 
 /// The same, with a text on standard input.
-#[allow(dead_code, reason = "not every test feeds it")]
-pub fn run_with_input(arguments: &[&str], input: &[u8]) -> Output {
-    let mut child =
-        valkey_render().args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+pub(crate) fn run_with_input(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = valkey_render()
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     // It may refuse before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
 }
 
-#[allow(dead_code, reason = "not every test looks at it")]
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// The YAML files of a folder below the workspace's, in order: their names without extension, and their paths from there.
-#[allow(dead_code, reason = "not every test goes through a folder")]
-pub fn files(folder: &str) -> Vec<(String, String)> {
+pub(crate) fn files(folder: &str) -> Vec<(String, String)> {
     let mut files: Vec<(String, String)> = std::fs::read_dir(root().join(folder))
         .unwrap()
         .map(|entry| entry.unwrap().path())

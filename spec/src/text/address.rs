@@ -72,17 +72,24 @@ fn repository(text: &str) -> Result<(), Complaint> {
     let (host, path) = text.split_once('/').map_or(("", text), |(host, path)| (host, path));
     let last = path.rsplit('/').next().unwrap_or(path);
     if text.contains('@') || last.contains(':') {
-        return Err(Complaint::new(format!("`{text}` has a tag or digest in it"), "write those into image.tag and image.digest"));
+        return Err(Complaint::new(
+            format!("`{text}` has a tag or digest in it"),
+            "write those into image.tag and image.digest",
+        ));
     }
     let part = |part: &str| {
         !part.is_empty()
             && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte))
     };
-    let host_is_fine = host.is_empty() && !text.starts_with('/') || host.split(':').all(part_of_host) && host.matches(':').count() < 2;
+    let host_is_fine =
+        host.is_empty() && !text.starts_with('/') || host.split(':').all(part_of_host) && host.matches(':').count() < 2;
     if text.len() <= 255 && host_is_fine && path.split('/').all(part) {
         return Ok(());
     }
-    Err(Complaint::new(format!("`{text}` is not a repository of images"), "write it as `host/path` or `path`, in lower case"))
+    Err(Complaint::new(
+        format!("`{text}` is not a repository of images"),
+        "write it as `host/path` or `path`, in lower case",
+    ))
 }
 
 fn part_of_host(part: &str) -> bool {

@@ -81,7 +81,10 @@ fn cluster_name(text: &str) -> Result<(), Complaint> {
     dns_label(text, "a cluster name")?;
     if text.len() > LONGEST_CLUSTER_NAME {
         let message = format!("{} characters, and at most {LONGEST_CLUSTER_NAME} fit", text.len());
-        return Err(Complaint::new(message, "shorten it: Kubernetes adds a hash to it in a label of at most 63 characters"));
+        return Err(Complaint::new(
+            message,
+            "shorten it: Kubernetes adds a hash to it in a label of at most 63 characters",
+        ));
     }
     if text.starts_with(|first: char| first.is_ascii_digit()) {
         let message = format!("`{text}` starts with a digit, and the name of a Service may not");
@@ -185,7 +188,12 @@ mod tests {
     #[test]
     fn labels_follow_the_rules_of_kubernetes() {
         assert!(label_key("team").is_ok() && label_key("example.com/team").is_ok() && label_value("").is_ok());
-        assert!(label_key("").is_err() && label_key("a/").is_err() && label_key("/a").is_err() && label_key("a/b/c").is_err());
+        assert!(
+            label_key("").is_err()
+                && label_key("a/").is_err()
+                && label_key("/a").is_err()
+                && label_key("a/b/c").is_err()
+        );
         assert!(label_value("a b").is_err() && label_value("-a").is_err() && label_value(&"a".repeat(64)).is_err());
     }
 }

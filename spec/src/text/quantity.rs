@@ -95,7 +95,8 @@ fn nonsense(text: &str, unit: &str) -> Complaint {
         "MB" | "mb" | "MiB" | "Mb" => "for mebibytes write Mi".to_owned(),
         "GB" | "gb" | "GiB" | "g" | "Gb" => "for gibibytes write Gi".to_owned(),
         "TB" | "tb" | "TiB" | "t" => "for tebibytes write Ti".to_owned(),
-        _ => "write a number and one of Ki, Mi, Gi, Ti for bytes, or m for thousandths of a core, such as 10Gi or 500m".to_owned(),
+        _ => "write a number and one of Ki, Mi, Gi, Ti for bytes, or m for thousandths of a core, such as 10Gi or 500m"
+            .to_owned(),
     };
     Complaint::new(format!("`{text}` is not a quantity"), hint)
 }
@@ -158,7 +159,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_the_unit_that_was_meant() {
-        for wrong in ["", "Gi", "10GB", "ten", "1.2.3", "-1", "1e3", "10 Gi", "99999999999999999999", "10gi", "1Zi", "9999999Ei"] {
+        for wrong in
+            ["", "Gi", "10GB", "ten", "1.2.3", "-1", "1e3", "10 Gi", "99999999999999999999", "10gi", "1Zi", "9999999Ei"]
+        {
             assert!(wrong.parse::<Quantity>().is_err(), "{wrong}");
         }
         let complaint = "10GB".parse::<Quantity>().unwrap_err();

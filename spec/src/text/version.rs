@@ -79,7 +79,9 @@ fn unknown(text: &str) -> Complaint {
     let hint = if text.starts_with("7.") {
         format!("{all} are supported; upgrade the data to 8.0 or newer first")
     } else {
-        format!("write one of {all}, or a full release such as 9.1.2; what follows it, such as `-alpine`, belongs into image.tag")
+        format!(
+            "write one of {all}, or a full release such as 9.1.2; what follows it, such as `-alpine`, belongs into image.tag"
+        )
     };
     Complaint::new(format!("`{text}` is not a version of Valkey that this renderer knows"), hint)
 }
@@ -101,7 +103,21 @@ mod tests {
     fn a_version_is_a_series_or_a_release_of_one() {
         assert_eq!("9.1".parse(), Ok(Version { series: Series::V9_1, patch: None }));
         assert_eq!("8.1.10".parse(), Ok(Version { series: Series::V8_1, patch: Some(10) }));
-        for wrong in ["", "9", "9.2", "7.2", "9.1.", "9.1.x", "v9.1", "9.1.2-alpine", "9.1.02", "9.12", "9.1.2.3", "9.1.99999", "8.01"] {
+        for wrong in [
+            "",
+            "9",
+            "9.2",
+            "7.2",
+            "9.1.",
+            "9.1.x",
+            "v9.1",
+            "9.1.2-alpine",
+            "9.1.02",
+            "9.12",
+            "9.1.2.3",
+            "9.1.99999",
+            "8.01",
+        ] {
             assert!(wrong.parse::<Version>().is_err(), "{wrong}");
         }
     }

@@ -1,0 +1,102 @@
+//! The reference of the spec is what the types say.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use std::fmt::Write;
+
+use serde_json::Value;
+use support::root;
+
+/// One section for each group of fields, in the order in which one meets them.
+fn reference() -> String {
+    let schema = spec::json_schema();
+    let mut text = "# The spec\n\nEvery field of a `ValkeyCluster`, with its type, its default and what it means. Made from the types that read it; \
+                    `valkey-render explain FIELD` says the same, and [every-field.yaml](../examples/every-field.yaml) shows all of them.\n"
+        .to_owned();
+    section(&mut text, "metadata", &schema["properties"]["metadata"]);
+    section(&mut text, "spec", &schema["properties"]["spec"]);
+    text
+}
+
+fn section(text: &mut String, path: &str, schema: &Value) {
+    let within = if schema["type"] == "array" { &schema["items"] } else { schema };
+    let Some(fields) = within["properties"].as_object() else {
+        return;
+    };
+    writeln!(
+        text,
+        "\n## `{path}`\n\n{}\n\n| field | type | default | |\n|---|---|---|---|",
+        words(schema, "description")
+    )
+    .unwrap();
+    let required: Vec<&str> = within["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for (name, field) in fields {
+        let default = match field.get("default") {
+            _ if required.contains(&name.as_str()) => "required".to_owned(),
+            Some(value) if !value.is_object() => format!("`{value}`"),
+            _ => String::new(),
+        };
+        writeln!(text, "| `{name}` | {} | {default} | {} |", kind(field), meaning(field)).unwrap();
+    }
+    for (name, field) in fields {
+        section(text, &format!("{path}.{name}"), field);
+    }
+}
+
+fn words<'s>(schema: &'s Value, key: &str) -> &'s str {
+    schema[key].as_str().unwrap_or_default()
+}
+
+fn kind(field: &Value) -> String {
+    match &field["type"] {
+        Value::String(name) if name == "array" => format!("list of {}", kind(&field["items"])),
+        Value::String(name) if name == "object" && field.get("additionalProperties").is_some_and(Value::is_object) => {
+            format!("map of {}", kind(&field["additionalProperties"]))
+        }
+        Value::String(_) if field.get("enum").is_some() => {
+            let words = field["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+        }
+        Value::String(name)
+            if name == "integer"
+                && field.get("minimum").is_some_and(|least| *least != 0 || field["maximum"].as_u64() < Some(256)) =>
+        {
+            format!("{} to {}", field["minimum"], field["maximum"])
+        }
+        Value::String(name) if name == "string" => field["format"].as_str().unwrap_or("text").to_owned(),
+        Value::String(name) => name.clone(),
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
+        _ => "any".to_owned(),
+    }
+}
+
+fn meaning(field: &Value) -> String {
+    let meanings = field["x-meanings"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let example =
+        field.pointer("/examples/0").map(|example| format!(" For example `{}`.", example.as_str().unwrap_or_default()));
+    let all = [words(field, "description")].into_iter().chain(meanings).collect::<Vec<_>>().join("<br>");
+    all + &example.unwrap_or_default()
+}
+
+#[test]
+fn the_reference_is_what_the_types_say() {
+    let path = root().join("docs/spec.md");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, reference()).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap() == reference(),
+        "docs/spec.md is out of date: run `make snapshots`"
+    );
+}
+
+#[test]
+fn every_link_of_the_documents_leads_somewhere() {
+    for document in ["README.md", "docs/spec.md", "CHANGELOG.md"] {
+        let text = std::fs::read_to_string(root().join(document)).unwrap();
+        let folder = root().join(document).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            assert!(link.starts_with("http") || folder.join(link).exists(), "{document}: {link}");
+        }
+    }
+}
