@@ -117,7 +117,7 @@ fn causes(old: &Cluster, new: &Cluster, restarting: &[&Change]) -> String {
     causes.sort_unstable();
     causes.dedup();
     let joined = causes.join(", ");
-    if old.version != new.version { format!("version {} to {}, {joined}", old.version, new.version) } else { joined }
+    if old.version == new.version { joined } else { format!("version {} to {}, {joined}", old.version, new.version) }
 }
 
 fn live(new: &Cluster, changes: &[Change]) -> Option<String> {
