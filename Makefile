@@ -15,7 +15,7 @@ demo: build
 
 test: prepare servers build
 	cargo test --workspace
-	cargo test --release -p valkey-render --test hostile
+	cargo test --release -p valkey-render --test hostile -- --test-threads=1
 	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS)
 
 check: prepare

@@ -78,6 +78,12 @@ fn documents(text: &str) -> Vec<Range<usize>> {
     starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
 }
 
+/// Whether nothing but its marker and comments stands in a document: a text may hold a million of them, and each parser costs.
+fn is_blank(document: &str) -> bool {
+    let lines = document.strip_prefix("---").unwrap_or(document).split('\n');
+    lines.map(str::trim_ascii).all(|line| line.is_empty() || line.starts_with('#'))
+}
+
 fn read_document(
     text: &str,
     document: Range<usize>,
@@ -86,6 +92,9 @@ fn read_document(
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
     let part = text.get(document.clone()).unwrap_or_default();
+    if is_blank(part) {
+        return problems;
+    }
     let Some(root) = tree::parse(part, document.start, &mut problems) else {
         return problems;
     };

@@ -64,7 +64,7 @@ rules! {
         "Kubernetes refuses it. To grow volumes, leave storage.size and set storage.expandTo; for anything else, set up a new cluster beside the old one.",
     /// An older series than the data was written by.
     Downgrade "downgrade" Block
-        "An older Valkey cannot read the files of a newer one. Revert only what did not restart yet, or let each pod resync from empty, as docs/operations says.",
+        "An older Valkey cannot read the files of a newer one. Revert only what did not restart yet, or let each pod start on an empty volume and resync.",
     /// Encryption is switched on or off.
     TlsSwitched "tls-switched" Block
         "Members with and without TLS do not understand each other, so that a rolling restart would part the cluster. Set up a new cluster beside the old one.",
