@@ -23,7 +23,7 @@ check: prepare
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	shellcheck tests/tools/debian-packages tests/tools/demo tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
-	target/tools/bin/cargo-insta insta test --workspace --check --unreferenced=reject --test snapshots
+	target/tools/bin/cargo-insta test --workspace --check --unreferenced=reject --test snapshots
 
 bench: prepare build
 	$(PYTHON) tests/tools/bench $(RELEASE)

@@ -53,7 +53,7 @@ fn changed_lines(old: &str, new: &str) -> usize {
 /// What one change of one field changes in the output, in lines, old and new together.
 #[test]
 fn a_change_of_one_field_changes_as_few_lines_as_it_can() {
-    let cases: [(&str, Value, usize); 40] = [
+    let cases: [(&str, Value, usize); 41] = [
         // In the desired state alone.
         ("/spec/shards", json!(4), 2),
         ("/spec/replicasPerShard", json!(2), 2),
@@ -62,6 +62,7 @@ fn a_change_of_one_field_changes_as_few_lines_as_it_can() {
         ("/spec/upgrade/paused", json!(true), 2),
         ("/spec/upgrade/canary", json!(false), 2),
         ("/spec/upgrade/syncTimeout", json!("10m"), 2),
+        ("/spec/upgrade/allowDowngrade", json!(true), 2),
         ("/spec/storage/expandTo", json!("20Gi"), 1),
         // There, and in the one object that it is about.
         ("/spec/storage/size", json!("20Gi"), 4),

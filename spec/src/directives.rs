@@ -147,6 +147,33 @@ impl Directive {
         }
     }
 
+    /// The one spelling of all values that mean the same: two values of one directive are equal if these are.
+    #[must_use]
+    pub fn canonical(&self, value: &str) -> String {
+        let sorted_words = || {
+            let mut words: Vec<&str> = value.split_whitespace().collect();
+            words.sort_unstable();
+            words.join(" ")
+        };
+        match &self.kind {
+            DirectiveKind::Memory(_) | DirectiveKind::MemoryOrPercent => {
+                bytes(value).map_or_else(|| value.to_owned(), |bytes| bytes.to_string())
+            }
+            DirectiveKind::Choices(_) => sorted_words(),
+            DirectiveKind::Flags(_) => {
+                let mut flags: Vec<char> = value.chars().collect();
+                flags.sort_unstable();
+                flags.dedup();
+                flags.into_iter().collect()
+            }
+            DirectiveKind::Octal => value.trim_start_matches('0').to_owned(),
+            DirectiveKind::Words => value.split_whitespace().collect::<Vec<_>>().join(" "),
+            DirectiveKind::YesNo | DirectiveKind::Integer(_) | DirectiveKind::Choice(_) | DirectiveKind::Text => {
+                value.to_owned()
+            }
+        }
+    }
+
     /// The line of `valkey.conf` that sets it.
     #[must_use]
     pub fn line(&self, value: &str) -> String {

@@ -37,6 +37,8 @@ pub struct Upgrade {
     pub canary: bool,
     /// How long a restarted pod may take to be back and in sync before the upgrade halts.
     pub sync_timeout: Duration,
+    /// True to let pods go back to a series that cannot read the files of the newer one: each starts on an empty volume and syncs.
+    pub allow_downgrade: bool,
 }
 
 /// Objects for the Prometheus operator.
@@ -57,7 +59,7 @@ impl Default for Rebalance {
 
 impl Default for Upgrade {
     fn default() -> Self {
-        Self { paused: false, canary: true, sync_timeout: Duration::seconds(300) }
+        Self { paused: false, canary: true, sync_timeout: Duration::seconds(300), allow_downgrade: false }
     }
 }
 

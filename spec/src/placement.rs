@@ -29,7 +29,7 @@ pub struct Placement {
 }
 
 /// Whether pods are spread evenly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Spread {
     /// A pod that would make it uneven stays pending.
     Required,

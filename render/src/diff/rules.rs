@@ -64,7 +64,7 @@ rules! {
         "Kubernetes refuses it. To grow volumes, leave storage.size and set storage.expandTo; for anything else, set up a new cluster beside the old one.",
     /// An older series than the data was written by.
     Downgrade "downgrade" Block
-        "An older Valkey cannot read the files of a newer one. Revert only what did not restart yet, or let each pod start on an empty volume and resync.",
+        "An older Valkey cannot read the files of a newer one. Revert only what did not restart yet, or set upgrade.allowDowngrade: each pod then starts on an empty volume and syncs.",
     /// Encryption is switched on or off.
     TlsSwitched "tls-switched" Block
         "Members with and without TLS do not understand each other, so that a rolling restart would part the cluster. Set up a new cluster beside the old one.",
@@ -253,6 +253,7 @@ fn settings(before: &Cluster, after: &Cluster) -> Vec<Setting> {
             (Rule::Other, "spec.upgrade.paused", cluster.upgrade.paused.to_string()),
             (Rule::Other, "spec.upgrade.canary", cluster.upgrade.canary.to_string()),
             (Rule::Other, "spec.upgrade.syncTimeout", cluster.upgrade.sync_timeout.to_string()),
+            (Rule::Other, "spec.upgrade.allowDowngrade", cluster.upgrade.allow_downgrade.to_string()),
         ]
     };
     let pairs = values(before).into_iter().zip(values(after));

@@ -38,6 +38,12 @@ impl Duration {
         Self::seconds(count * 3600)
     }
 
+    /// The same, in milliseconds.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.millis
+    }
+
     /// The same, for the standard library.
     #[must_use]
     pub const fn to_std(self) -> std::time::Duration {

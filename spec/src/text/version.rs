@@ -35,6 +35,17 @@ impl Series {
     }
 }
 
+impl Series {
+    /// The version of its snapshot files. A server reads its own and older ones, never newer ones.
+    #[must_use]
+    pub const fn data_format(self) -> u8 {
+        match self {
+            Self::V8_0 | Self::V8_1 => 11,
+            Self::V9_0 | Self::V9_1 => 80,
+        }
+    }
+}
+
 impl fmt::Display for Series {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.as_str())

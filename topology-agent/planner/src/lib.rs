@@ -1,0 +1,5 @@
+mod desired;
+mod id;
+mod slots;
+mod time;
+mod view;

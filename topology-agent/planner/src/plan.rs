@@ -1,0 +1,254 @@
+//! What to do next, and what is waited for or stuck meanwhile.
+
+use std::fmt;
+
+use crate::id::{NodeId, Ordinal};
+use crate::slots::SlotSet;
+use crate::step::Step;
+use crate::time::{Span, Time};
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Plan {
+    /// Nothing: the cluster is as it should be.
+    Done,
+    /// These steps; what else is open meanwhile.
+    Do(Round, Vec<Matter>),
+    /// Nothing before then, or before something changes.
+    Wait(Vec<Matter>, Time),
+    /// Nothing that is safe to do without help.
+    Stuck(Vec<Matter>),
+}
+
+/// Steps that may be performed side by side, in any order: none needs what another brings about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Round(pub Vec<Step>);
+
+/// Something that keeps the cluster from being as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Matter {
+    /// It will change by itself, or be looked at again by then.
+    Waiting {
+        /// What it is about.
+        scope: Scope,
+        /// What is waited for.
+        why: Waiting,
+        /// When to look again at the latest.
+        until: Time,
+    },
+    /// Someone has to do something.
+    Stuck {
+        /// What it is about.
+        scope: Scope,
+        /// What is wrong.
+        why: Trouble,
+    },
+}
+
+/// What a matter is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// The cluster as a whole.
+    Cluster,
+    /// One shard.
+    Shard(u16),
+    /// One pod.
+    Pod(Ordinal),
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Waiting {
+    /// Pods that do not run yet.
+    PodsMissing { seen: u32, wanted: u32 },
+    /// A server that gave no answer.
+    Silent,
+    /// A server that reads its data.
+    Loading,
+    /// A server that does not let us in; a password may be about to change.
+    Locked,
+    /// Nodes that were introduced and do not all know each other yet.
+    Joining,
+    /// Views of who owns which slot that differ.
+    Disagreement,
+    /// Two primaries with one configuration epoch, which servers settle among themselves.
+    EpochConflict,
+    /// A vote on who takes over a failed primary.
+    Election,
+    /// Primaries of which too few are up for a vote, and which may come back.
+    Quorum { alive: u32, voters: u32 },
+    /// A replica that has not all of its primary's data.
+    Sync,
+    /// Slots on their way.
+    Migration { slots: u16 },
+    /// Time to pass after a migration that failed.
+    MigrationRetry { after: Span },
+    /// A pod that Kubernetes takes down.
+    Terminating,
+    /// A pod that was restarted and is not up yet.
+    Restarting,
+    /// The links between a replica that is to take over and all primaries.
+    Links,
+    /// Slots and shards to be at rest before members change places.
+    Rest,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Trouble {
+    /// Nodes that are not ours.
+    ForeignNodes(Vec<NodeId>),
+    /// Slots whose keys were lost with all members of their shard.
+    KeysLost { slots: SlotSet },
+    /// Slots without an owner of which two nodes hold keys.
+    KeysDisputed { slots: SlotSet },
+    /// Primaries that are up are too few for a vote, and those that are down are not proven gone.
+    QuorumLost { alive: u32, voters: u32 },
+    /// A node from an earlier life of its volume that claims slots or holds keys.
+    StaleMember { keys: u64 },
+    /// Members of one shard share a host, and no other way is open.
+    SharedHost,
+    /// No primary has room for the slots that have to move.
+    NoRoom { bytes: u64 },
+    /// A migration that failed over and over.
+    MigrationFailing { times: u32 },
+    /// A slot that stands open on more nodes than can be settled.
+    TangledSlot { slot: u16 },
+    /// A pod on the new template did not come up in time.
+    UpgradeHalted { unhealthy: Ordinal },
+    /// A pod on the new template did not sync in time.
+    SyncTimedOut,
+    /// An older series cannot read the files of the newer one.
+    DowngradeRefused,
+    /// Fields with an expiry of their own, which the older series cannot represent.
+    DowngradeImpossible,
+    /// Restarts are paused and pods run an old template. Nobody has to do anything until they want it.
+    Paused { pods: u32 },
+    /// A drained primary that still holds keys.
+    KeysLeft { keys: u64 },
+    /// A server that does not let us in for long.
+    LockedOut,
+    /// A server that has given no answer for long.
+    Unreachable,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cluster => out.write_str("cluster"),
+            Self::Shard(shard) => write!(out, "shard {shard}"),
+            Self::Pod(pod) => pod.fmt(out),
+        }
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PodsMissing { seen, wanted } => write!(out, "{seen} of {wanted} pods answer"),
+            Self::Silent => out.write_str("its server gives no answer"),
+            Self::Loading => out.write_str("its server is reading its data"),
+            Self::Locked => out.write_str("its server does not take the password"),
+            Self::Joining => out.write_str("nodes are getting to know each other"),
+            Self::Disagreement => out.write_str("servers do not yet agree on who owns which slot"),
+            Self::EpochConflict => out.write_str("two primaries share a configuration epoch, which they settle themselves"),
+            Self::Election => out.write_str("a replica is being elected"),
+            Self::Quorum { alive, voters } => write!(out, "{alive} of {voters} primaries are up, too few for a vote"),
+            Self::Sync => out.write_str("its server is not in sync"),
+            Self::Migration { slots } => write!(out, "{slots} slots are on their way"),
+            Self::MigrationRetry { after } => write!(out, "a migration failed, and is tried again after {after}"),
+            Self::Terminating => out.write_str("it is being taken down"),
+            Self::Restarting => out.write_str("it was restarted, and is not up yet"),
+            Self::Links => out.write_str("not every primary is connected to the replica that is to take over"),
+            Self::Rest => out.write_str("other work goes first"),
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ForeignNodes(ids) => {
+                let names: Vec<String> = ids.iter().map(NodeId::short).collect();
+                write!(out, "nodes that are not ours: {}", names.join(", "))
+            }
+            Self::KeysLost { slots } => write!(out, "all members were lost with the keys of {} slots", slots.len()),
+            Self::KeysDisputed { slots } => write!(out, "more than one node holds keys of {} slots without an owner", slots.len()),
+            Self::QuorumLost { alive, voters } => write!(out, "{alive} of {voters} primaries are up, too few for a vote"),
+            Self::StaleMember { keys } => write!(out, "it comes from an earlier life of its volume, with {keys} keys"),
+            Self::SharedHost => out.write_str("members share a host"),
+            Self::NoRoom { bytes } => write!(out, "no primary has room for the {} MiB that have to move", bytes >> 20),
+            Self::MigrationFailing { times } => write!(out, "a migration failed {times} times in a row"),
+            Self::TangledSlot { slot } => write!(out, "slot {slot} stands open on more nodes than two"),
+            Self::UpgradeHalted { unhealthy } => write!(out, "the upgrade is halted: {unhealthy} did not come up on the new template"),
+            Self::SyncTimedOut => out.write_str("it did not sync in time"),
+            Self::DowngradeRefused => out.write_str("the older series cannot read the files of the newer one"),
+            Self::DowngradeImpossible => out.write_str("it holds fields with an expiry, which the older series does not know"),
+            Self::Paused { pods } => write!(out, "upgrades are paused, and {pods} pods run an old template"),
+            Self::KeysLeft { keys } => write!(out, "it owns no slots and still holds {keys} keys"),
+            Self::LockedOut => out.write_str("its server does not take the password"),
+            Self::Unreachable => out.write_str("its server gives no answer"),
+        }
+    }
+}
+
+impl Trouble {
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::ForeignNodes(_) => {
+                "find out which cluster they belong to and how they met; then CLUSTER FORGET them on every node, or reset them"
+            }
+            Self::KeysLost { .. } => {
+                "bring a volume back; or accept the loss: CLUSTER DELSLOTSRANGE and ADDSLOTSRANGE on the shard's new primary"
+            }
+            Self::KeysDisputed { .. } => "compare the keys on both nodes, delete those of one, and the slots go to the other",
+            Self::QuorumLost { .. } => {
+                "bring the primaries' pods back; where a node is dead for good, delete its Node object so that their pods move"
+            }
+            Self::StaleMember { .. } => "if its keys are not needed, delete its volume claim and its pod: it then joins empty",
+            Self::SharedHost => "add a host, or let Kubernetes move a pod: cordon the host and delete one of the members",
+            Self::NoRoom { .. } => "raise the memory limit, or add a shard",
+            Self::MigrationFailing { .. } => "look at the message of the failed job: CLUSTER GETSLOTMIGRATIONS on the source",
+            Self::TangledSlot { .. } => "settle it by hand: CLUSTER SETSLOT … STABLE on nodes that hold none of its keys",
+            Self::UpgradeHalted { .. } => "look at the pod's events and log; then revert the change in Git, or mend it",
+            Self::SyncTimedOut => "look at the server's log; then revert the change in Git, or raise upgrade.syncTimeout",
+            Self::DowngradeRefused => "go back to the newer version, or set upgrade.allowDowngrade: pods then start on empty volumes and sync",
+            Self::DowngradeImpossible => "remove the expiry of fields (HPERSIST), or stay on the newer series",
+            Self::Paused { .. } => "set upgrade.paused to false when they may restart",
+            Self::KeysLeft { .. } => "look which slots they belong to, and move or delete them; it is not removed before",
+            Self::LockedOut => "make the Secret and the servers' password agree; servers read it when they start",
+            Self::Unreachable => "look at the pod's events and log, and at the network between it and the agent",
+        }
+    }
+}
+
+impl Plan {
+    /// What is open, besides the steps.
+    #[must_use]
+    pub fn matters(&self) -> &[Matter] {
+        match self {
+            Self::Done => &[],
+            Self::Do(_, matters) | Self::Wait(matters, _) | Self::Stuck(matters) => matters,
+        }
+    }
+
+    /// What to do now.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        match self {
+            Self::Do(round, _) => &round.0,
+            Self::Done | Self::Wait(..) | Self::Stuck(_) => &[],
+        }
+    }
+}
+
+impl fmt::Display for Matter {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waiting { scope, why, .. } => write!(out, "{scope}: waiting, {why}"),
+            Self::Stuck { scope, why } => write!(out, "{scope}: stuck, {why}; {}", why.hint()),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! A view, read once: who is who, who owns what, and where the views of the servers differ.
+//!
+//! A node is believed about itself before others are believed about it; of those who are not seen, the report with the highest
+//! epoch counts. What is concluded here is used to decide; the [laws](crate::laws) look at the view again, by themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::desired::Desired;
+use crate::id::{NodeId, Ordinal};
+use crate::slots::{SLOTS, SlotSet};
+use crate::step::Target;
+use crate::time::Time;
+use crate::view::{Health, Link, Pod, Role, Row, Server, View};
+
+/// A view, read.
+pub(crate) struct Situation<'a> {
+    pub(crate) desired: &'a Desired,
+    pub(crate) view: &'a View,
+    pub(crate) now: Time,
+    /// Every node that anybody knows, handshakes aside.
+    pub(crate) nodes: BTreeMap<NodeId, Node<'a>>,
+    /// The nodes that own slots, with what they own.
+    pub(crate) owners: BTreeMap<NodeId, SlotSet>,
+    /// The slots that nobody owns.
+    pub(crate) unowned: SlotSet,
+    /// Whether every server that is part of the cluster names the same owners.
+    pub(crate) agreed: bool,
+    /// The nodes that are part of the cluster: those that an owner knows, or all that know anybody while there is none.
+    pub(crate) joined: BTreeSet<NodeId>,
+}
+
+/// One node.
+#[derive(Clone, Copy)]
+pub(crate) struct Node<'a> {
+    pub(crate) id: NodeId,
+    /// The pod that it runs in, or announced to.
+    pub(crate) pod: Option<Ordinal>,
+    /// Itself, if it answered.
+    pub(crate) seen: Option<(&'a Pod, &'a Server)>,
+    /// What is said of it: by itself, if it answered.
+    pub(crate) row: &'a Row,
+}
+
+impl<'a> Situation<'a> {
+    pub(crate) fn of(desired: &'a Desired, view: &'a View, now: Time) -> Self {
+        let nodes = nodes(view);
+        let owners = owners(&nodes);
+        let covered = owners.values().flat_map(SlotSet::ranges).map(|(start, end)| start..=end).collect::<SlotSet>();
+        let joined = joined(view, &nodes, &owners);
+        let agreed = agreed(view, &owners, &joined);
+        Self { desired, view, now, nodes, owners, unowned: covered.complement(), agreed, joined }
+    }
+
+    /// The server of a node, if it answered.
+    pub(crate) fn server(&self, id: NodeId) -> Option<&'a Server> {
+        self.nodes.get(&id).and_then(|node| node.seen).map(|(_, server)| server)
+    }
+
+    /// A node that answered, as the target of a step.
+    pub(crate) fn target(&self, id: NodeId) -> Option<Target> {
+        let node = self.nodes.get(&id)?;
+        node.seen.and(node.pod).map(|pod| Target { pod, id })
+    }
+
+    /// The servers that answered and are part of the cluster.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (Target, &'a Pod, &'a Server)> {
+        let joined = |(pod, about, server): (Ordinal, &'a Pod, &'a Server)| {
+            self.joined.contains(&server.id).then_some((Target { pod, id: server.id }, about, server))
+        };
+        self.view.servers().filter_map(joined)
+    }
+
+    /// Whether slots were handed out at all.
+    pub(crate) fn is_formed(&self) -> bool {
+        self.unowned.len() < SLOTS
+    }
+
+    /// The nodes that follow a node, seen or not.
+    pub(crate) fn followers(&self, primary: NodeId) -> impl Iterator<Item = &Node<'a>> {
+        self.nodes.values().filter(move |node| node.row.role == Some(Role::Replica(primary)))
+    }
+
+    /// Whether a replica has all that its primary has, but for what was written in the last moment.
+    pub(crate) fn in_sync(&self, replica: NodeId, primary: NodeId) -> bool {
+        let (Some(replica), Some(primary)) = (self.server(replica), self.server(primary)) else { return false };
+        let connected = replica.link == Link::Up && primary.followers.contains(&replica.id);
+        replica.follows() == Some(primary.id) && connected && replica.history == primary.history
+    }
+
+    /// Whether a node can no longer come back: the pod that it lived in answers as another node.
+    ///
+    /// A node that is merely not seen is never taken as gone.
+    pub(crate) fn is_replaced(&self, node: &Node<'_>) -> bool {
+        let successor = node.pod.and_then(|pod| self.view.pods.get(&pod)).and_then(Pod::server);
+        node.seen.is_none() && successor.is_some_and(|server| server.id != node.id)
+    }
+
+    /// How many of the nodes that vote answered, and how many there are.
+    pub(crate) fn voters(&self) -> (u32, u32) {
+        let alive = self.owners.keys().filter(|id| self.server(**id).is_some()).count();
+        (u32::try_from(alive).unwrap_or(u32::MAX), u32::try_from(self.owners.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Whether enough of the nodes that vote answered to outvote the others.
+    pub(crate) fn has_quorum(&self) -> bool {
+        let (alive, voters) = self.voters();
+        alive * 2 > voters
+    }
+
+    /// The primaries of which every one has to be connected to a replica that asks for votes.
+    pub(crate) fn sees_all_links(&self, replica: NodeId) -> bool {
+        let linked = |voter: &NodeId| {
+            let row = self.server(*voter).and_then(|server| self.view.opinion(server)).and_then(|held| held.row(replica));
+            row.is_some_and(|row| row.linked && row.health == Health::Fine)
+        };
+        self.owners.keys().all(linked)
+    }
+}
+
+/// Every node that anybody knows; each with the best that is said of it.
+fn nodes(view: &View) -> BTreeMap<NodeId, Node<'_>> {
+    let mut nodes: BTreeMap<NodeId, Node<'_>> = BTreeMap::new();
+    for row in view.opinions.iter().flat_map(|opinion| &opinion.rows).filter(|row| row.health != Health::Handshake) {
+        let fresh = Node { id: row.id, pod: row.pod, seen: None, row };
+        let node = nodes.entry(row.id).or_insert(fresh);
+        node.pod = node.pod.or(row.pod);
+        if (row.epoch, &row.slots) > (node.row.epoch, &node.row.slots) {
+            node.row = row;
+        }
+    }
+    for (ordinal, pod, server) in view.servers() {
+        if let Some(row) = view.opinion(server).and_then(|opinion| opinion.row(server.id)) {
+            nodes.insert(server.id, Node { id: server.id, pod: Some(ordinal), seen: Some((pod, server)), row });
+        }
+    }
+    nodes
+}
+
+/// Who owns which slots. Where two claim one, the higher epoch wins, as it does among servers; of equals, the lower id.
+fn owners(nodes: &BTreeMap<NodeId, Node<'_>>) -> BTreeMap<NodeId, SlotSet> {
+    let mut claims: Vec<_> = nodes.values().filter(|node| node.row.role == Some(Role::Primary)).collect();
+    claims.retain(|node| !node.row.slots.is_empty());
+    let mut free: u32 = u32::from(SLOTS);
+    let exact = claims.iter().try_for_each(|node| free.checked_sub(u32::from(node.row.slots.len())).map(|left| free = left));
+    claims.sort_by_key(|node| (std::cmp::Reverse(node.row.epoch), node.id));
+    let mut taken = SlotSet::EMPTY;
+    let mut owners = BTreeMap::new();
+    // Joining sets is what costs, and where all claims add up and nothing is taken twice there is nothing to settle.
+    if exact.is_some() && claims.iter().flat_map(|node| node.row.slots.ranges()).map(|(s, e)| s..=e).collect::<SlotSet>().len()
+        == claims.iter().map(|node| node.row.slots.len()).sum::<u16>()
+    {
+        return claims.into_iter().map(|node| (node.id, node.row.slots.clone())).collect();
+    }
+    for node in claims {
+        let slots = node.row.slots.without(&taken);
+        taken = taken.or(&slots);
+        if !slots.is_empty() {
+            owners.insert(node.id, slots);
+        }
+    }
+    owners
+}
+
+fn joined(view: &View, nodes: &BTreeMap<NodeId, Node<'_>>, owners: &BTreeMap<NodeId, SlotSet>) -> BTreeSet<NodeId> {
+    let seen_owners = owners.keys().filter_map(|id| nodes.get(id)).filter_map(|node| node.seen);
+    let mut held: BTreeSet<usize> = seen_owners.map(|(_, server)| server.opinion).collect();
+    if held.is_empty() {
+        held = view.servers().map(|(_, _, server)| server.opinion).filter(|&held| knows_others(view, held)).collect();
+    }
+    let opinions = held.into_iter().filter_map(|index| view.opinions.get(index));
+    opinions.flat_map(|opinion| &opinion.rows).filter(|row| row.health != Health::Handshake).map(|row| row.id).collect()
+}
+
+fn knows_others(view: &View, opinion: usize) -> bool {
+    view.opinions.get(opinion).is_some_and(|opinion| opinion.rows.len() > 1)
+}
+
+/// Whether all servers of the cluster name the owners that were found.
+fn agreed(view: &View, owners: &BTreeMap<NodeId, SlotSet>, joined: &BTreeSet<NodeId>) -> bool {
+    let members = view.servers().filter(|(_, _, server)| joined.contains(&server.id));
+    let held: BTreeSet<usize> = members.map(|(_, _, server)| server.opinion).collect();
+    held.into_iter().filter_map(|index| view.opinions.get(index)).all(|opinion| {
+        let mut claims = opinion.rows.iter().filter(|row| !row.slots.is_empty()).map(|row| (&row.id, &row.slots));
+        let mut truth = owners.iter();
+        truth.by_ref().all(|owner| claims.next() == Some(owner)) && claims.next().is_none()
+    })
+}
