@@ -70,13 +70,24 @@ struct Seating<'a> {
     seats: Vec<Option<usize>>,
     /// Who sits in each shard.
     shards: Vec<Vec<usize>>,
+    /// The zone of each host.
+    zones: BTreeMap<usize, usize>,
+    /// How many pods of a host serve a shard now, and whether its primary is among them.
+    serving: BTreeMap<(usize, usize), (usize, bool)>,
 }
 
 impl<'a> Seating<'a> {
     /// Everyone whose place costs nothing stays; primaries first.
     fn kept(rules: Rules, candidates: &'a [Candidate]) -> Self {
         let shards = vec![Vec::with_capacity(rules.members); rules.shards];
-        let mut seating = Self { rules, candidates, seats: vec![None; candidates.len()], shards };
+        let zones = candidates.iter().map(|candidate| (candidate.host, candidate.zone)).collect();
+        let mut serving: BTreeMap<(usize, usize), (usize, bool)> = BTreeMap::new();
+        for (candidate, shard) in candidates.iter().filter_map(|candidate| candidate.serves.map(|shard| (candidate, shard))) {
+            let (count, primary) = serving.entry((candidate.host, shard)).or_default();
+            *count += 1;
+            *primary |= candidate.primary;
+        }
+        let mut seating = Self { rules, candidates, seats: vec![None; candidates.len()], shards, zones, serving };
         for primary in [true, false] {
             for (pod, candidate) in candidates.iter().enumerate().filter(|(_, candidate)| candidate.primary == primary) {
                 if let Some(shard) = candidate.serves.filter(|&shard| seating.fits(pod, shard)) {

@@ -244,6 +244,17 @@ impl Plan {
     }
 }
 
+impl Matter {
+    /// When to look again at the latest; none if only someone else can change it.
+    #[must_use]
+    pub const fn until(&self) -> Option<Time> {
+        match self {
+            Self::Waiting { until, .. } => Some(*until),
+            Self::Stuck { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for Matter {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

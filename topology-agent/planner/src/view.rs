@@ -71,7 +71,7 @@ pub struct Place {
 }
 
 /// The labels by which Services and budgets select.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Labels {
     /// Whether it is labelled as a primary or as a replica.
     pub role: Option<RoleLabel>,
@@ -80,7 +80,7 @@ pub struct Labels {
 }
 
 /// What the label of a role says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RoleLabel {
     /// It takes writes.
     Primary,
@@ -91,8 +91,8 @@ pub enum RoleLabel {
 /// What came of asking a server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Sight {
-    /// It has no address to ask at.
-    Unasked,
+    /// It does not run: it was never started, or Kubernetes says that it ended.
+    Down,
     /// It gave no answer, or none in time. It may be running all the same.
     Silent,
     /// It answers, and is still reading its data.
@@ -124,6 +124,8 @@ pub struct Server {
     pub link: Link,
     /// For a primary, the replicas that receive its writes right now.
     pub followers: BTreeSet<NodeId>,
+    /// Whether it holds writes back, as a primary does while it hands over.
+    pub paused: bool,
     /// How many keys it holds.
     pub keys: u64,
     /// The slots of which it holds keys and that it does not own.
@@ -261,7 +263,7 @@ impl Pod {
     pub fn server(&self) -> Option<&Server> {
         match &self.sight {
             Sight::Seen(server) => Some(server),
-            Sight::Unasked | Sight::Silent | Sight::Loading | Sight::Locked => None,
+            Sight::Down | Sight::Silent | Sight::Loading | Sight::Locked => None,
         }
     }
 }

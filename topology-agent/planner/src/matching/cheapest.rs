@@ -50,7 +50,7 @@ pub(super) fn path(seating: &Seating<'_>) -> Option<Vec<Hop>> {
             return None;
         }
     }
-    // Found backwards: who stands up does so before who takes the seat.
+    hops.reverse();
     Some(hops)
 }
 
@@ -58,20 +58,21 @@ pub(super) fn path(seating: &Seating<'_>) -> Option<Vec<Hop>> {
 /// nothing, and following cheapest paths makes none; the bound on visits is a guard, not a rule.
 fn explore(seating: &Seating<'_>) -> BTreeMap<Place, Reached> {
     let mut reached: BTreeMap<Place, Reached> = BTreeMap::new();
-    let mut queue = VecDeque::new();
+    let (mut queue, mut queued) = (VecDeque::new(), BTreeSet::new());
     for host in free_hosts(seating) {
         reached.insert(Place::Host(host), Reached { cost: 0, from: None });
         queue.push_back(Place::Host(host));
     }
     let mut visits = 64 * (seating.candidates.len() + 1) * (seating.rules.shards + 1);
     while let Some(place) = queue.pop_front() {
+        queued.remove(&place);
         let Some(cost) = reached.get(&place).map(|reached| reached.cost) else { continue };
         for (next, edge) in edges(seating, place) {
             visits = visits.saturating_sub(1);
             let cost = cost + edge;
             if visits > 0 && reached.get(&next).is_none_or(|known| cost < known.cost) {
                 reached.insert(next, Reached { cost, from: Some(place) });
-                if !queue.contains(&next) {
+                if queued.insert(next) {
                     queue.push_back(next);
                 }
             }
@@ -94,9 +95,7 @@ fn edges(seating: &Seating<'_>, place: Place) -> Vec<(Place, i64)> {
 }
 
 fn from_host(seating: &Seating<'_>, host: usize) -> Vec<(Place, i64)> {
-    let Some(zone) = seating.candidates.iter().find(|candidate| candidate.host == host).map(|candidate| candidate.zone) else {
-        return Vec::new();
-    };
+    let Some(&zone) = seating.zones.get(&host) else { return Vec::new() };
     let spot = |shard| {
         let units = sitting_of(seating, shard).filter(|candidate| candidate.host == host).count();
         (Place::Spot { zone, shard }, unit_cost(seating, host, shard, units))
@@ -122,12 +121,7 @@ fn from_shard(seating: &Seating<'_>, shard: usize) -> Vec<(Place, i64)> {
 
 /// The harm of one more pod of a host in a shard, beside those that sit there: the first that serve it already cost nothing.
 fn unit_cost(seating: &Seating<'_>, host: usize, shard: usize, units: usize) -> i64 {
-    let ours = seating.candidates.iter().filter(|candidate| candidate.host == host && candidate.serves == Some(shard));
-    let (mut stay, mut primary) = (0, false);
-    ours.for_each(|candidate| {
-        stay += 1;
-        primary |= candidate.primary;
-    });
+    let (stay, primary) = seating.serving.get(&(host, shard)).copied().unwrap_or_default();
     let sync = match units {
         0 if primary => -MOVED_PRIMARY,
         _ if units < stay => 0,

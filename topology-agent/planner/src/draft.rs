@@ -1,0 +1,67 @@
+//! A plan in the making.
+
+use std::collections::BTreeSet;
+
+use crate::id::NodeId;
+use crate::plan::{Matter, Plan, Round, Scope, Trouble, Waiting};
+use crate::step::Step;
+use crate::time::{Span, Time};
+
+/// What the decisions made so far come to.
+#[derive(Default)]
+pub(crate) struct Draft {
+    steps: Vec<Step>,
+    matters: BTreeSet<Matter>,
+    /// Whether something is open that concerns more than one shard.
+    unrest: bool,
+    /// The primaries of shards in which something is done or open: nothing else is begun there.
+    busy: BTreeSet<NodeId>,
+}
+
+impl Draft {
+    pub(crate) fn step(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+
+    pub(crate) fn wait(&mut self, scope: Scope, why: Waiting, until: Time) {
+        self.matters.insert(Matter::Waiting { scope, why, until });
+    }
+
+    pub(crate) fn stuck(&mut self, scope: Scope, why: Trouble) {
+        self.matters.insert(Matter::Stuck { scope, why });
+    }
+
+    /// Work that could do harm while this is open has to wait.
+    pub(crate) fn unsettle(&mut self) {
+        self.unrest = true;
+    }
+
+    /// Whether nothing is open that concerns more than one shard, and nothing is about to be done.
+    pub(crate) fn is_calm(&self) -> bool {
+        !self.unrest && self.steps.is_empty()
+    }
+
+    pub(crate) const fn is_unsettled(&self) -> bool {
+        self.unrest
+    }
+
+    pub(crate) fn occupy(&mut self, primary: NodeId) {
+        self.busy.insert(primary);
+    }
+
+    pub(crate) fn is_free(&self, primary: NodeId) -> bool {
+        !self.busy.contains(&primary)
+    }
+
+    pub(crate) fn into_plan(self, now: Time) -> Plan {
+        let matters: Vec<Matter> = self.matters.into_iter().collect();
+        let soonest = matters.iter().filter_map(Matter::until).min();
+        match (self.steps.is_empty(), soonest) {
+            (false, _) => Plan::Do(Round(self.steps), matters),
+            // Never at once: what was just seen is not seen otherwise a moment later.
+            (true, Some(until)) => Plan::Wait(matters, until.max(now + Span::seconds(1))),
+            (true, None) if matters.is_empty() => Plan::Done,
+            (true, None) => Plan::Stuck(matters),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Which pod should serve which shard, and which nodes lead the shards.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use spec::Spread;
+
+use crate::id::{NodeId, Ordinal};
+use crate::matching::{Candidate, Rules, matching};
+use crate::situation::{Node, Situation};
+use crate::slots::SlotSet;
+use crate::view::{Place, Role};
+
+/// The shards as they should be, and those that should not be.
+pub(crate) struct Layout {
+    /// The shards that stay or are to be made, by their number.
+    pub(crate) shards: Vec<Shard>,
+    /// The primaries of the shards that dissolve.
+    pub(crate) dissolving: Vec<NodeId>,
+}
+
+/// A shard that stays or is to be made.
+pub(crate) struct Shard {
+    pub(crate) number: u16,
+    /// Its primary; none while it is to be made.
+    pub(crate) head: Option<NodeId>,
+    /// The nodes that should serve it, in the order of their pods. The head is not among them if its pod is to leave.
+    pub(crate) members: Vec<NodeId>,
+}
+
+impl Layout {
+    pub(crate) fn of(situation: &Situation<'_>) -> Self {
+        let mut heads = heads(situation);
+        rank(situation, &mut heads);
+        let dissolving = heads.split_off(heads.len().min(usize::from(situation.desired.shards)));
+        let numbers = numbers(situation, &heads);
+        let mut shards: Vec<Shard> = (0..situation.desired.shards)
+            .map(|number| Shard { number, head: numbers.get(&number).copied(), members: Vec::new() })
+            .collect();
+        seat(situation, &mut shards);
+        Self { shards, dissolving }
+    }
+
+    /// The shard that a node leads.
+    pub(crate) fn led_by(&self, head: NodeId) -> Option<&Shard> {
+        self.shards.iter().find(|shard| shard.head == Some(head))
+    }
+}
+
+impl Shard {
+    /// The members that are not its primary.
+    pub(crate) fn replicas(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.members.iter().copied().filter(|member| Some(*member) != self.head)
+    }
+}
+
+/// The nodes that lead a shard: those that own slots, and those that others follow.
+fn heads(situation: &Situation<'_>) -> Vec<NodeId> {
+    let followed: BTreeSet<NodeId> = situation.members().filter_map(|(_, _, server)| server.follows()).collect();
+    let leads = |node: &&Node<'_>| {
+        let primary = node.row.role == Some(Role::Primary) && situation.joined.contains(&node.id);
+        situation.owners.contains_key(&node.id) || primary && node.seen.is_some() && followed.contains(&node.id)
+    };
+    situation.nodes.values().filter(leads).map(|node| node.id).collect()
+}
+
+/// Those that should stay first: that own slots, whose pods stay, that own most.
+fn rank(situation: &Situation<'_>, heads: &mut [NodeId]) {
+    let stays = |node: &Node<'_>| node.pod.is_some_and(|pod| pod.0 < situation.desired.pods());
+    let mut staying: BTreeMap<NodeId, usize> = BTreeMap::new();
+    for node in situation.nodes.values().filter(|node| stays(node)) {
+        let head = match node.row.role {
+            Some(Role::Replica(primary)) => primary,
+            Some(Role::Primary) | None => node.id,
+        };
+        *staying.entry(head).or_default() += 1;
+    }
+    heads.sort_by_cached_key(|head| {
+        let slots = situation.owners.get(head).map_or(0, SlotSet::len);
+        let pod = situation.nodes.get(head).and_then(|node| node.pod);
+        let count = staying.get(head).copied().unwrap_or_default();
+        let leaves = pod.is_none_or(|pod| pod.0 >= situation.desired.pods());
+        (slots == 0, std::cmp::Reverse(count), leaves, pod, *head)
+    });
+}
+
+/// The number of each shard that has a head: the one on its label, or the lowest that is free.
+fn numbers(situation: &Situation<'_>, heads: &[NodeId]) -> BTreeMap<u16, NodeId> {
+    let label = |head: &NodeId| {
+        let pod = situation.nodes.get(head).and_then(|node| node.pod).and_then(|pod| situation.view.pods.get(&pod));
+        pod.and_then(|pod| pod.labels.shard).filter(|number| *number < situation.desired.shards)
+    };
+    let mut numbers = BTreeMap::new();
+    let mut rest = Vec::new();
+    for head in heads {
+        match label(head) {
+            Some(number) if !numbers.contains_key(&number) => drop(numbers.insert(number, *head)),
+            Some(_) | None => rest.push(*head),
+        }
+    }
+    let free: Vec<u16> = (0..situation.desired.shards).filter(|number| !numbers.contains_key(number)).collect();
+    numbers.extend(free.into_iter().zip(rest));
+    numbers
+}
+
+/// Seats every pod that stays in a shard.
+fn seat(situation: &Situation<'_>, shards: &mut [Shard]) {
+    let desired = situation.desired;
+    let pods: Vec<(&Node<'_>, Place)> = staying(situation).collect();
+    let zones_known = pods.iter().all(|(_, place)| place.zone.is_some());
+    let rules = Rules {
+        shards: shards.len(),
+        members: usize::try_from(desired.members()).unwrap_or(1),
+        hosts: desired.host_spread != Spread::Off,
+        zones: desired.zone_spread != Spread::Off && zones_known,
+    };
+    let led: BTreeMap<NodeId, usize> =
+        shards.iter().enumerate().filter_map(|(at, shard)| shard.head.map(|head| (head, at))).collect();
+    let mut hosts = Numbers::default();
+    let mut zones = Numbers::default();
+    let candidates: Vec<Candidate> = pods
+        .iter()
+        .map(|(node, place)| {
+            let serves = serves(situation, node, &led);
+            let zone = if rules.zones { zones.of(place.zone.as_deref()) } else { 0 };
+            Candidate { host: hosts.of(place.host.as_deref()), zone, serves, primary: led.contains_key(&node.id) }
+        })
+        .collect();
+    for ((node, _), seat) in pods.iter().zip(matching(rules, &candidates)) {
+        if let Some(shard) = seat.and_then(|seat| shards.get_mut(seat)) {
+            shard.members.push(node.id);
+        }
+    }
+}
+
+/// The shard that a node serves now: by what it does, or by what its pod was labelled for while it does nothing yet.
+fn serves(situation: &Situation<'_>, node: &Node<'_>, led: &BTreeMap<NodeId, usize>) -> Option<usize> {
+    let head = match node.row.role {
+        Some(Role::Replica(primary)) => primary,
+        Some(Role::Primary) | None => node.id,
+    };
+    let labels = node.pod.and_then(|pod| situation.view.pods.get(&pod)).map(|pod| pod.labels);
+    let labelled = || labels.and_then(|labels| labels.shard).map(usize::from);
+    led.get(&head).copied().or_else(labelled).filter(|shard| *shard < usize::from(situation.desired.shards))
+}
+
+/// The nodes of the pods that stay, seen or not, that are part of the cluster, in the order of their ordinals.
+fn staying<'a>(situation: &'a Situation<'a>) -> impl Iterator<Item = (&'a Node<'a>, Place)> {
+    let mut by_pod: BTreeMap<Ordinal, &Node<'_>> = BTreeMap::new();
+    for node in situation.nodes.values().filter(|node| situation.joined.contains(&node.id)) {
+        let stays = node.pod.filter(|pod| pod.0 < situation.desired.pods() && !situation.is_replaced(node));
+        if let Some(pod) = stays {
+            let known = by_pod.entry(pod).or_insert(node);
+            if node.seen.is_some() {
+                *known = node;
+            }
+        }
+    }
+    let place = |pod: &Ordinal| situation.view.pods.get(pod).map(|pod| pod.place.clone()).unwrap_or_default();
+    by_pod.into_iter().map(move |(pod, node)| (node, place(&pod)))
+}
+
+/// Numbers for names; each unknown name has one of its own, for it may be anywhere.
+#[derive(Default)]
+struct Numbers<'a> {
+    known: BTreeMap<&'a str, usize>,
+    next: usize,
+}
+
+impl<'a> Numbers<'a> {
+    fn of(&mut self, name: Option<&'a str>) -> usize {
+        let next = self.next;
+        let number = name.map_or(next, |name| *self.known.entry(name).or_insert(next));
+        self.next += usize::from(number == next);
+        number
+    }
+}
