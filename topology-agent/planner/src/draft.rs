@@ -38,7 +38,12 @@ impl Draft {
 
     /// Whether nothing is open that concerns more than one shard, and nothing is about to be done.
     pub(crate) fn is_calm(&self) -> bool {
-        !self.unrest && self.steps.is_empty()
+        !self.unrest && self.steps.iter().all(|step| matches!(step, Step::Label { .. } | Step::Grow { .. }))
+    }
+
+    /// Whether nothing is about to be done but moving slots and what is harmless beside it.
+    pub(crate) fn has_only_migrations(&self) -> bool {
+        self.steps.iter().all(|step| matches!(step, Step::Migrate { .. } | Step::Label { .. } | Step::Grow { .. }))
     }
 
     pub(crate) const fn is_unsettled(&self) -> bool {

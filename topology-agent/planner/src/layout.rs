@@ -68,11 +68,7 @@ fn rank(situation: &Situation<'_>, heads: &mut [NodeId]) {
     let stays = |node: &Node<'_>| node.pod.is_some_and(|pod| pod.0 < situation.desired.pods());
     let mut staying: BTreeMap<NodeId, usize> = BTreeMap::new();
     for node in situation.nodes.values().filter(|node| stays(node)) {
-        let head = match node.row.role {
-            Some(Role::Replica(primary)) => primary,
-            Some(Role::Primary) | None => node.id,
-        };
-        *staying.entry(head).or_default() += 1;
+        *staying.entry(situation.head_of(node)).or_default() += 1;
     }
     heads.sort_by_cached_key(|head| {
         let slots = situation.owners.get(head).map_or(0, SlotSet::len);
@@ -134,13 +130,9 @@ fn seat(situation: &Situation<'_>, shards: &mut [Shard]) {
 
 /// The shard that a node serves now: by what it does, or by what its pod was labelled for while it does nothing yet.
 fn serves(situation: &Situation<'_>, node: &Node<'_>, led: &BTreeMap<NodeId, usize>) -> Option<usize> {
-    let head = match node.row.role {
-        Some(Role::Replica(primary)) => primary,
-        Some(Role::Primary) | None => node.id,
-    };
     let labels = node.pod.and_then(|pod| situation.view.pods.get(&pod)).map(|pod| pod.labels);
     let labelled = || labels.and_then(|labels| labels.shard).map(usize::from);
-    led.get(&head).copied().or_else(labelled).filter(|shard| *shard < usize::from(situation.desired.shards))
+    led.get(&situation.head_of(node)).copied().or_else(labelled).filter(|shard| *shard < usize::from(situation.desired.shards))
 }
 
 /// The nodes of the pods that stay, seen or not, that are part of the cluster, in the order of their ordinals.

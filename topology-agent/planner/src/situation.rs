@@ -107,13 +107,32 @@ impl<'a> Situation<'a> {
         alive * 2 > voters
     }
 
-    /// The primaries of which every one has to be connected to a replica that asks for votes.
-    pub(crate) fn sees_all_links(&self, replica: NodeId) -> bool {
-        let linked = |voter: &NodeId| {
-            let row = self.server(*voter).and_then(|server| self.view.opinion(server)).and_then(|held| held.row(replica));
-            row.is_some_and(|row| row.linked && row.health == Health::Fine)
-        };
-        self.owners.keys().all(linked)
+    /// Whether every primary answered and is connected to a replica that is to ask for their votes.
+    pub(crate) fn all_voters_see(&self, replica: NodeId) -> bool {
+        self.owners.keys().all(|voter| self.server(*voter).is_some()) && self.living_voters_see(replica)
+    }
+
+    /// Whether every primary that answered is connected to a replica.
+    pub(crate) fn living_voters_see(&self, replica: NodeId) -> bool {
+        let opinions: BTreeSet<usize> =
+            self.owners.keys().filter_map(|voter| self.server(*voter)).map(|server| server.opinion).collect();
+        let rows = opinions.into_iter().map(|held| self.view.opinions.get(held).and_then(|opinion| opinion.row(replica)));
+        rows.into_iter().all(|row| row.is_some_and(|row| row.linked && row.health == Health::Fine))
+    }
+
+    /// Whether nothing was ever written: every pod that should be there answered, and none holds a key.
+    pub(crate) fn is_unused(&self) -> bool {
+        let pods = (0..self.desired.pods()).map(|pod| self.view.pods.get(&Ordinal(pod)).and_then(Pod::server));
+        let empty = |server: Option<&Server>| server.is_some_and(|server| server.keys == 0);
+        pods.into_iter().all(empty) && self.view.servers().all(|(_, _, server)| server.keys == 0)
+    }
+
+    /// The primary of the shard that a node serves: itself, or the one that it follows.
+    pub(crate) fn head_of(&self, node: &Node<'_>) -> NodeId {
+        match node.row.role {
+            Some(Role::Replica(primary)) => primary,
+            Some(Role::Primary) | None => node.id,
+        }
     }
 }
 

@@ -1,0 +1,70 @@
+//! What to do, decided in the order of danger.
+//!
+//! Each decision looks at the whole situation and adds steps, waits and troubles to the draft. A decision that finds the cluster as a
+//! whole in doubt [unsettles](crate::draft::Draft::unsettle) it, and what could do harm then waits; one that finds a single shard in
+//! doubt [occupies](crate::draft::Draft::occupy) it, and the others go on.
+
+mod addresses;
+mod balance;
+mod cleanup;
+mod coverage;
+mod failover;
+mod foreign;
+mod form;
+mod leave;
+mod meet;
+mod migrations;
+mod open;
+mod pods;
+mod quorum;
+mod replicas;
+mod roll;
+mod upkeep;
+
+use std::ops::ControlFlow;
+
+use crate::draft::Draft;
+use crate::layout::Layout;
+use crate::situation::Situation;
+use crate::time::Span;
+
+/// How long to wait for what should take a moment.
+const MOMENT: Span = Span::seconds(1);
+/// How long to wait for what Kubernetes or a server does by itself before looking again without an event.
+const WHILE: Span = Span::seconds(10);
+/// How long something may take before someone is told that it does not happen by itself.
+const PATIENCE: Span = Span::seconds(300);
+/// How long the servers are left to elect a primary by themselves: several times their time-out.
+const ELECTION: Span = Span::seconds(30);
+
+/// Everything that is decided, in the order of danger.
+pub(crate) fn all(situation: &Situation<'_>, draft: &mut Draft) {
+    upkeep::labels_and_volumes(situation, draft);
+    if foreign::decide(situation, draft).is_break() {
+        return;
+    }
+    pods::decide(situation, draft);
+    quorum::decide(situation, draft);
+    coverage::decide(situation, draft);
+    addresses::decide(situation, draft);
+    cleanup::decide(situation, draft);
+    meet::decide(situation, draft);
+    if form::decide(situation, draft).is_continue() {
+        shards(situation, draft);
+    }
+    upkeep::settings(situation, draft);
+}
+
+/// What is decided for the shards of a cluster that has its slots handed out.
+fn shards(situation: &Situation<'_>, draft: &mut Draft) {
+    let layout = Layout::of(situation);
+    open::decide(situation, draft);
+    replicas::decide(situation, &layout, draft);
+    migrations::decide(situation, &layout, draft);
+    leave::decide(situation, &layout, draft);
+    roll::decide(situation, &layout, draft);
+    balance::decide(situation, &layout, draft);
+}
+
+/// Whether the next decision may be made.
+type Next = ControlFlow<()>;

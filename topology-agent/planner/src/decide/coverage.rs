@@ -1,0 +1,109 @@
+//! Slots that nobody serves: their owner failed, or nobody owns them.
+
+use super::{ELECTION, MOMENT, WHILE, failover};
+use crate::draft::Draft;
+use crate::id::NodeId;
+use crate::plan::{Scope, Trouble, Waiting};
+use crate::situation::{Node, Situation};
+use crate::slots::SlotSet;
+use crate::step::{FailoverMode, Step};
+use crate::view::{Health, Link, Role, Row, Server};
+
+pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
+    if !situation.is_formed() {
+        return;
+    }
+    // What nobody ever wrote to is still being [formed](super::form).
+    if !situation.unowned.is_empty() && !situation.is_unused() {
+        draft.unsettle();
+        restore(situation, draft);
+    }
+    for id in situation.owners.keys().filter(|id| situation.server(**id).is_none()) {
+        draft.occupy(*id);
+        if let Some(node) = situation.nodes.get(id).filter(|_| situation.has_quorum()) {
+            succeed(situation, node, draft);
+        }
+    }
+    if !situation.agreed {
+        draft.unsettle();
+        draft.wait(Scope::Cluster, Waiting::Disagreement, situation.now + MOMENT);
+    }
+}
+
+/// Slots without an owner go back to the node that holds their keys, or to the one that others still take for their owner. Where
+/// every pod answered and nobody has a key of them, they go to whoever owns least.
+fn restore(situation: &Situation<'_>, draft: &mut Draft) {
+    let unseen = situation.nodes.values().any(|node| node.seen.is_none() && !situation.is_replaced(node));
+    if unseen || situation.view.pods.values().any(|pod| pod.server().is_none()) {
+        draft.wait(Scope::Cluster, Waiting::Silent, situation.now + WHILE);
+        return;
+    }
+    let mut left = situation.unowned.clone();
+    let mut disputed = SlotSet::EMPTY;
+    for (target, _, server) in situation.members().filter(|(_, _, server)| server.role == Role::Primary) {
+        let held = server.strays.and(&situation.unowned);
+        disputed = disputed.or(&held.without(&left));
+        let back = held.or(&remembered(situation, target.id)).and(&left);
+        left = left.without(&back);
+        if !back.is_empty() {
+            draft.step(Step::AddSlots { node: target, slots: back });
+        }
+    }
+    if !disputed.is_empty() {
+        draft.stuck(Scope::Cluster, Trouble::KeysDisputed { slots: disputed });
+    }
+    let least = situation.owners.iter().filter_map(|(id, slots)| situation.target(*id).map(|node| (slots.len(), node)));
+    if let Some((_, node)) = least.min().filter(|_| !left.is_empty()) {
+        draft.step(Step::AddSlots { node, slots: left });
+    }
+}
+
+/// The slots that others take for a node's own, while it says that it does not own them.
+fn remembered(situation: &Situation<'_>, id: NodeId) -> SlotSet {
+    let rows = situation.view.opinions.iter().filter_map(|opinion| opinion.row(id));
+    rows.fold(SlotSet::EMPTY, |slots, row| slots.or(&row.slots)).and(&situation.unowned)
+}
+
+/// Who serves the slots of a primary that does not answer: the servers elect one of its replicas. Where they do not, one is told to
+/// stand for election; where there is none left, the data is gone.
+fn succeed(situation: &Situation<'_>, node: &Node<'_>, draft: &mut Draft) {
+    let scope = node.pod.map_or(Scope::Cluster, Scope::Pod);
+    let followed = situation.followers(node.id).any(|replica| replica.seen.is_some() || !situation.is_replaced(replica));
+    if followed {
+        match overdue(situation, node.id) {
+            Some(step) => draft.step(step),
+            None => draft.wait(scope, Waiting::Election, situation.now + MOMENT),
+        }
+    } else if situation.is_replaced(node) {
+        inherit(situation, node, scope, draft);
+    } else {
+        draft.wait(scope, Waiting::Silent, situation.now + WHILE);
+    }
+}
+
+/// The best replica, if the votes of the others have not come by themselves for long, and a majority sees that the primary failed.
+fn overdue(situation: &Situation<'_>, primary: NodeId) -> Option<Step> {
+    let replica = failover::best_orphan(situation, primary)?;
+    let long = |server: &Server| matches!(server.link, Link::Down(since) if situation.now.since(since) > ELECTION);
+    let failed = |row: &Row| row.health == Health::Failed;
+    let voters = situation.owners.keys().filter_map(|id| situation.server(*id));
+    let opinions = voters.filter_map(|server| situation.view.opinion(server));
+    let witnesses = opinions.filter(|opinion| opinion.row(primary).is_some_and(failed)).count();
+    let majority = witnesses * 2 > situation.owners.len();
+    let ready = situation.server(replica).is_some_and(long) && majority && situation.living_voters_see(replica);
+    let replica = situation.target(replica).filter(|_| ready)?;
+    Some(Step::Failover { replica, primary, mode: FailoverMode::Forced })
+}
+
+/// All members of a shard were lost with their data. Where data does not outlive a pod anyway, the pod that came back in the place of
+/// the primary takes the slots; where it does, someone has to say that it is lost.
+fn inherit(situation: &Situation<'_>, lost: &Node<'_>, scope: Scope, draft: &mut Draft) {
+    let slots = situation.owners.get(&lost.id).cloned().unwrap_or_default();
+    let heir = lost.pod.and_then(|pod| situation.view.pods.get(&pod)).and_then(|pod| pod.server());
+    let heir = heir.filter(|server| server.role == Role::Primary && situation.joined.contains(&server.id));
+    match heir.and_then(|server| situation.target(server.id)) {
+        Some(node) if !situation.desired.persistent => draft.step(Step::ClaimSlots { node, slots }),
+        Some(_) => draft.stuck(scope, Trouble::KeysLost { slots }),
+        None => draft.wait(scope, Waiting::Joining, situation.now + MOMENT),
+    }
+}

@@ -1,0 +1,59 @@
+//! Which replica may take over, and whether it may now.
+
+use crate::id::NodeId;
+use crate::situation::Situation;
+use crate::step::{FailoverMode, Step};
+use crate::view::{JobState, Link, Server};
+
+/// Why a planned failover cannot be asked for right now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotYet {
+    /// No candidate is in sync.
+    Sync,
+    /// Not every primary is connected to the candidate: votes would be lost, and the primary would hold writes for nothing.
+    Links,
+    /// The shard is busy with a migration, or with a failover that is under way.
+    Busy,
+}
+
+/// A planned failover to the best of the candidates.
+///
+/// Valkey asks every primary for its vote once. A primary that is not yet connected to the replica stays silent, the vote fails, and
+/// clients wait for five seconds. So all links are looked at first.
+pub(super) fn planned(
+    situation: &Situation<'_>,
+    primary: NodeId,
+    candidates: impl Iterator<Item = NodeId>,
+) -> Result<Step, NotYet> {
+    let busy = situation.server(primary).is_none_or(|server| server.paused || is_moving_slots(situation, primary));
+    if busy {
+        return Err(NotYet::Busy);
+    }
+    let synced = candidates.filter(|candidate| situation.in_sync(*candidate, primary));
+    let best = synced.max_by_key(|candidate| {
+        let offset = situation.server(*candidate).map(|server| server.offset);
+        (situation.all_voters_see(*candidate), offset, std::cmp::Reverse(situation.target(*candidate)))
+    });
+    let best = best.ok_or(NotYet::Sync)?;
+    let replica = situation.target(best).filter(|_| situation.all_voters_see(best)).ok_or(NotYet::Links)?;
+    Ok(Step::Failover { replica, primary, mode: FailoverMode::Planned })
+}
+
+/// Whether slots of a primary are on their way, to it or from it.
+pub(super) fn is_moving_slots(situation: &Situation<'_>, primary: NodeId) -> bool {
+    let moves = |server: &Server| {
+        let running = server.jobs.iter().filter(|job| job.state == JobState::Running);
+        let mut ends = running.map(|job| job.target);
+        ends.any(|target| target == primary || server.id == primary) || server.id == primary && !server.open.is_empty()
+    };
+    situation.members().any(|(_, _, server)| moves(server))
+}
+
+/// The replica with most of the data of a primary that cannot be asked any more.
+///
+/// One that is being sent a whole data set has none of its own; one with another history has other data than the rest.
+pub(super) fn best_orphan(situation: &Situation<'_>, primary: NodeId) -> Option<NodeId> {
+    let seen = situation.followers(primary).filter_map(|node| node.seen.map(|(_, server)| server));
+    let fit = seen.filter(|server| server.follows() == Some(primary) && server.link != Link::Syncing);
+    fit.max_by_key(|server| (server.offset, server.keys, std::cmp::Reverse(server.id))).map(|server| server.id)
+}

@@ -1,0 +1,90 @@
+//! Pods that are to go: they hand over, become blank, are forgotten, and only then are there fewer pods.
+//!
+//! A pod that comes back on a volume that was left behind is then a new node, whatever else happened to it in between.
+
+use super::{MOMENT, WHILE, failover};
+use crate::draft::Draft;
+use crate::id::{NodeId, Ordinal};
+use crate::layout::Layout;
+use crate::plan::{Scope, Trouble, Waiting};
+use crate::situation::Situation;
+use crate::step::{Step, Target};
+use crate::view::{Pod, Role, Server, Sight};
+
+pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
+    let wanted = situation.desired.pods();
+    if situation.view.scale <= wanted {
+        return;
+    }
+    let leaving: Vec<(Ordinal, &Pod)> =
+        situation.view.pods.range(Ordinal(wanted)..).map(|(ordinal, pod)| (*ordinal, pod)).collect();
+    if leaving.iter().all(|(ordinal, pod)| is_blank(situation, *ordinal, pod)) {
+        if draft.is_calm() {
+            draft.step(Step::Scale { pods: wanted });
+        }
+        return;
+    }
+    for (ordinal, pod) in leaving {
+        if let (Some(server), false) = (pod.server(), draft.is_unsettled()) {
+            part(situation, layout, Target { pod: ordinal, id: server.id }, server, draft);
+        }
+    }
+    draft.unsettle();
+    draft.wait(Scope::Cluster, Waiting::Rest, situation.now + WHILE);
+}
+
+/// Whether nobody would miss a pod: no member knows a node of it, and it holds nothing, or never ran.
+fn is_blank(situation: &Situation<'_>, ordinal: Ordinal, pod: &Pod) -> bool {
+    let known = situation.nodes.values().any(|node| node.pod == Some(ordinal) && situation.joined.contains(&node.id));
+    let holds = |server: &Server| server.keys > 0 || server.role != Role::Primary;
+    match &pod.sight {
+        Sight::Seen(server) => !known && !holds(server),
+        Sight::Down => !known,
+        Sight::Silent | Sight::Loading | Sight::Locked => false,
+    }
+}
+
+fn part(situation: &Situation<'_>, layout: &Layout, node: Target, server: &Server, draft: &mut Draft) {
+    match server.role {
+        Role::Primary if situation.owners.contains_key(&node.id) => hand_over(situation, layout, node, draft),
+        Role::Primary if server.keys > 0 => {
+            draft.stuck(Scope::Pod(node.pod), Trouble::KeysLeft { keys: server.keys });
+        }
+        Role::Primary if situation.joined.contains(&node.id) && is_followed(situation, node.id) => {
+            draft.wait(Scope::Pod(node.pod), Waiting::Rest, situation.now + MOMENT);
+        }
+        Role::Primary if situation.joined.contains(&node.id) => draft.step(Step::Reset { node }),
+        Role::Primary => {}
+        Role::Replica(primary) if is_dispensable(situation, layout, primary) => draft.step(Step::Reset { node }),
+        Role::Replica(_) => draft.wait(Scope::Pod(node.pod), Waiting::Sync, situation.now + MOMENT),
+    }
+}
+
+fn is_followed(situation: &Situation<'_>, primary: NodeId) -> bool {
+    situation.members().any(|(_, _, server)| server.follows() == Some(primary))
+}
+
+/// A primary whose shard stays hands it over to a member that stays. One whose shard dissolves is drained first.
+fn hand_over(situation: &Situation<'_>, layout: &Layout, node: Target, draft: &mut Draft) {
+    let Some(shard) = layout.led_by(node.id).filter(|_| draft.is_free(node.id)) else { return };
+    match failover::planned(situation, node.id, shard.replicas()) {
+        Ok(step) => {
+            draft.occupy(node.id);
+            draft.step(step);
+        }
+        Err(_) => draft.wait(Scope::Shard(shard.number), Waiting::Links, situation.now + MOMENT),
+    }
+}
+
+/// Whether a shard does without its leaving replicas: it dissolved and is drained, or all members that stay are in sync.
+fn is_dispensable(situation: &Situation<'_>, layout: &Layout, primary: NodeId) -> bool {
+    if !situation.owners.contains_key(&primary) {
+        return situation.server(primary).is_none_or(|server| server.keys == 0);
+    }
+    let wanted = usize::try_from(situation.desired.members()).unwrap_or(usize::MAX);
+    let leads = situation.target(primary).is_some_and(|target| target.pod.0 < situation.desired.pods());
+    let ready = |id: NodeId| situation.in_sync(id, primary);
+    layout.led_by(primary).is_some_and(|shard| {
+        leads && shard.members.len() == wanted && shard.replicas().all(ready)
+    })
+}

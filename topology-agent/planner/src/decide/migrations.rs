@@ -1,0 +1,158 @@
+//! Slots on their way: to new shards, from those that dissolve, and between those that own too many and too few.
+
+use std::collections::BTreeSet;
+
+use spec::{Series, Version};
+
+use super::{MOMENT, WHILE, failover, form};
+use crate::draft::Draft;
+use crate::id::NodeId;
+use crate::layout::Layout;
+use crate::plan::{Scope, Trouble, Waiting};
+use crate::sharing::{Holder, Transfer, shares, transfers};
+use crate::situation::Situation;
+use crate::slots::SlotSet;
+use crate::step::{Migration, Step, Target};
+use crate::time::Span;
+use crate::view::{Job, JobState, Server};
+
+/// Slots that move in one go. More would hold the source's writes back for longer at the end; fewer would do so more often.
+const MOST_SLOTS: u16 = 1024;
+/// Slots that move in one go key by key: what is begun is then soon done, and what fails leaves little open.
+const MOST_SLOTS_CLASSIC: u16 = 128;
+/// Bytes that move in one go, as far as they can be estimated: they pile up on the target until it takes over.
+const MOST_BYTES: u64 = 512 << 20;
+/// After how many failures in a row someone is told.
+const MOST_FAILURES: u32 = 5;
+
+pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
+    if draft.is_unsettled() {
+        return;
+    }
+    watch(situation, draft);
+    let (ends, holders) = holders(situation, layout);
+    let shares = shares(&holders, situation.desired.rebalance);
+    let mut due = 0;
+    let mut begun = running(situation);
+    for transfer in transfers(&holders, &shares) {
+        due += 1;
+        let pair = ends.get(transfer.from).copied().zip(ends.get(transfer.to).copied());
+        if let Some((from, to)) = pair.filter(|_| begun < usize::from(situation.desired.migrations)) {
+            begun += usize::from(begin(situation, from, to, &transfer, draft));
+        }
+    }
+    if due > 0 {
+        draft.unsettle();
+        draft.wait(Scope::Cluster, Waiting::Rest, situation.now + WHILE);
+    }
+}
+
+/// The primaries of all shards, and what they own.
+fn holders(situation: &Situation<'_>, layout: &Layout) -> (Vec<NodeId>, Vec<Holder>) {
+    let primaries = form::primaries(situation, &layout.shards);
+    let stay = primaries.values().map(|id| (*id, true));
+    let go = layout.dissolving.iter().map(|id| (*id, false));
+    let own = |id: &NodeId| situation.owners.get(id).cloned().unwrap_or_default();
+    stay.chain(go).map(|(id, stays)| (id, Holder { slots: own(&id), stays })).unzip()
+}
+
+fn running(situation: &Situation<'_>) -> usize {
+    let jobs = situation.members().flat_map(|(_, _, server)| &server.jobs);
+    jobs.filter(|job| job.state == JobState::Running).count()
+}
+
+/// Says which migrations are under way; nothing else is begun at their ends.
+fn watch(situation: &Situation<'_>, draft: &mut Draft) {
+    for (target, _, server) in situation.members() {
+        for job in server.jobs.iter().filter(|job| job.state == JobState::Running) {
+            draft.occupy(target.id);
+            draft.occupy(job.target);
+            let why = Waiting::Migration { slots: job.slots.len() };
+            draft.wait(Scope::Pod(target.pod), why, situation.now + MOMENT);
+        }
+    }
+}
+
+/// Begins one migration, if both ends are ready for it.
+fn begin(situation: &Situation<'_>, from: NodeId, to: NodeId, transfer: &Transfer, draft: &mut Draft) -> bool {
+    let ends = situation.target(from).zip(situation.target(to)).zip(situation.server(from).zip(situation.server(to)));
+    let Some(((source, target), (giver, taker))) = ends else { return false };
+    let free = draft.is_free(from) && draft.is_free(to);
+    if !free || giver.paused || taker.paused || !is_whole(situation, to) || !draft.has_only_migrations() {
+        return false;
+    }
+    if !may_try(situation, source, giver, draft) {
+        return false;
+    }
+    let how = way(giver, taker);
+    let mut slots = transfer.slots.clone();
+    let count = slots.len().min(most(situation, giver, taker, from, how));
+    if count == 0 {
+        draft.stuck(Scope::Pod(target.pod), Trouble::NoRoom { bytes: bytes_of(situation, giver, from, 1) });
+        return false;
+    }
+    let slots = slots.split_off(count);
+    draft.occupy(from);
+    draft.occupy(to);
+    draft.step(Step::Migrate { source, target, slots, how });
+    true
+}
+
+/// Whether a shard has the replicas that it should have, in sync: what it is given would otherwise have one copy only.
+fn is_whole(situation: &Situation<'_>, head: NodeId) -> bool {
+    let synced = situation.followers(head).filter(|node| situation.in_sync(node.id, head)).count();
+    synced >= usize::from(situation.desired.replicas.min(1))
+}
+
+/// Whether the last migrations of this source give no reason to wait. The log of a server is no record of who owns what: that was
+/// read from all servers, which agree; it only tells how often it went wrong.
+fn may_try(situation: &Situation<'_>, source: Target, giver: &Server, draft: &mut Draft) -> bool {
+    let failures: Vec<&Job> = giver.jobs.iter().take_while(|job| job.state == JobState::Failed).collect();
+    let Some(last) = failures.first() else { return true };
+    let times = u32::try_from(failures.len()).unwrap_or(u32::MAX);
+    let pause = Span::seconds(2).backed_off(times, Span::seconds(300));
+    let again = last.updated + pause;
+    if times >= MOST_FAILURES {
+        draft.stuck(Scope::Pod(source.pod), Trouble::MigrationFailing { times });
+    }
+    if again > situation.now {
+        draft.wait(Scope::Pod(source.pod), Waiting::MigrationRetry { after: pause }, again);
+    }
+    again <= situation.now
+}
+
+/// In one go where both ends can and do it soundly: up to 9.1.1, more than one thread for clients broke it under load.
+fn way(giver: &Server, taker: &Server) -> Migration {
+    let sound = |server: &Server| {
+        let fixed = server.version >= Version { series: Series::V9_1, patch: Some(2) };
+        server.version.series >= Series::V9_0 && (fixed || server.io_threads <= 1)
+    };
+    if sound(giver) && sound(taker) { Migration::Atomic } else { Migration::Classic }
+}
+
+/// How many slots may move in one go: what is sensible, and what the target has room for.
+fn most(situation: &Situation<'_>, giver: &Server, taker: &Server, from: NodeId, how: Migration) -> u16 {
+    let most = match how {
+        Migration::Atomic => MOST_SLOTS,
+        Migration::Classic => MOST_SLOTS_CLASSIC,
+    };
+    // A fifth stays free for what is written meanwhile.
+    let room = taker.max_memory.map_or(u64::MAX, |max| (max / 5 * 4).saturating_sub(taker.memory)).min(MOST_BYTES);
+    let each = bytes_of(situation, giver, from, 1).max(1);
+    let sensible = u16::try_from(room / each).unwrap_or(u16::MAX);
+    // What is larger than is sensible moves slot by slot, as long as there is room.
+    let fits = taker.max_memory.is_none_or(|max| taker.memory.saturating_add(each) < max);
+    most.min(sensible).max(u16::from(fits))
+}
+
+/// Bytes that so many slots take on a server, on average.
+fn bytes_of(situation: &Situation<'_>, giver: &Server, from: NodeId, slots: u64) -> u64 {
+    let owned = situation.owners.get(&from).map_or(1, SlotSet::len).max(1);
+    let data = if giver.keys == 0 { 0 } else { giver.memory };
+    data / u64::from(owned) * slots
+}
+
+/// The nodes at either end of a migration that is under way.
+pub(super) fn moving(situation: &Situation<'_>) -> BTreeSet<NodeId> {
+    situation.owners.keys().copied().filter(|id| failover::is_moving_slots(situation, *id)).collect()
+}

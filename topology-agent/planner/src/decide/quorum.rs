@@ -1,0 +1,55 @@
+//! Too few primaries for a vote: then nothing heals by itself, and nothing but this is safe.
+
+use super::{MOMENT, PATIENCE, WHILE, failover};
+use crate::draft::Draft;
+use crate::id::NodeId;
+use crate::plan::{Scope, Trouble, Waiting};
+use crate::situation::{Node, Situation};
+use crate::step::{FailoverMode, Step};
+use crate::view::{Pod, Sight};
+
+pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
+    if !situation.is_formed() || situation.has_quorum() {
+        return;
+    }
+    draft.unsettle();
+    let (alive, voters) = situation.voters();
+    let lost = situation.owners.keys().copied().filter(|id| situation.server(*id).is_none());
+    let lost: Vec<NodeId> = lost.collect();
+    // One shard at a time: with each, the servers may be able to vote again, and a vote is safer than this.
+    let rescue = lost.iter().filter(|id| is_gone(situation, **id)).find_map(|id| takeover(situation, *id));
+    if let Some(step) = rescue {
+        draft.step(step);
+        draft.wait(Scope::Cluster, Waiting::Quorum { alive, voters }, situation.now + MOMENT);
+    } else if lost.iter().all(|id| is_long_gone(situation, *id)) {
+        draft.stuck(Scope::Cluster, Trouble::QuorumLost { alive, voters });
+    } else {
+        draft.wait(Scope::Cluster, Waiting::Quorum { alive, voters }, situation.now + WHILE);
+    }
+}
+
+/// Whether a primary is proven not to run any more, and not about to come back: its pod answers as another node, or it was made
+/// anew and has not been able to start for a while.
+fn is_gone(situation: &Situation<'_>, id: NodeId) -> bool {
+    let Some(node) = situation.nodes.get(&id) else { return false };
+    let never_started = |pod: &Pod| pod.sight == Sight::Down && pod.address.is_none() && !pod.terminating;
+    let waited = |pod: &Pod| situation.now.since(pod.started) > PATIENCE;
+    situation.is_replaced(node) || pod_of(situation, node).is_some_and(|pod| never_started(pod) && waited(pod))
+}
+
+fn is_long_gone(situation: &Situation<'_>, id: NodeId) -> bool {
+    let pod = situation.nodes.get(&id).and_then(|node| pod_of(situation, node));
+    pod.is_none_or(|pod| situation.now.since(pod.started) > PATIENCE)
+}
+
+fn pod_of<'a>(situation: &Situation<'a>, node: &Node<'_>) -> Option<&'a Pod> {
+    node.pod.and_then(|pod| situation.view.pods.get(&pod))
+}
+
+/// The best replica takes over, if every replica answered: one that did not could have more.
+fn takeover(situation: &Situation<'_>, primary: NodeId) -> Option<Step> {
+    let all_known = situation.followers(primary).all(|node| node.seen.is_some() || situation.is_replaced(node));
+    let replica = failover::best_orphan(situation, primary).filter(|_| all_known)?;
+    let replica = situation.target(replica)?;
+    Some(Step::Failover { replica, primary, mode: FailoverMode::Takeover })
+}

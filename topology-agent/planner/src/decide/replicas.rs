@@ -1,0 +1,121 @@
+//! Replicas: who follows whom.
+
+use super::{MOMENT, PATIENCE, WHILE, failover, form};
+use crate::draft::Draft;
+use crate::id::NodeId;
+use crate::layout::{Layout, Shard};
+use crate::plan::{Scope, Trouble, Waiting};
+use crate::situation::Situation;
+use crate::step::{Step, Target};
+use crate::view::{Link, Role, Server};
+
+pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
+    if draft.is_unsettled() {
+        return;
+    }
+    let primaries = form::primaries(situation, &layout.shards);
+    let mut moves = Vec::new();
+    for shard in &layout.shards {
+        let Some(head) = primaries.get(&shard.number).copied() else {
+            lead(situation, shard, draft);
+            continue;
+        };
+        for member in shard.members.iter().filter(|member| **member != head) {
+            moves.extend(follow(situation, layout, shard, head, *member, draft));
+        }
+    }
+    // Members change places one at a time, when nothing else is open: each is a full sync, and one copy less until it is done.
+    if let Some(step) = moves.into_iter().next() {
+        if draft.is_calm() {
+            draft.step(step);
+        } else {
+            draft.wait(Scope::Cluster, Waiting::Rest, situation.now + WHILE);
+        }
+    }
+}
+
+/// A new shard whose members all follow others: one of them starts anew, to lead it.
+fn lead(situation: &Situation<'_>, shard: &Shard, draft: &mut Draft) {
+    let spare = |id: &&NodeId| {
+        let server = situation.server(**id);
+        server.and_then(Server::follows).is_some_and(|head| can_spare(situation, head, **id))
+    };
+    let first = shard.members.iter().find(spare).and_then(|id| situation.target(*id));
+    match first.filter(|_| draft.is_calm()) {
+        Some(node) => draft.step(Step::Reset { node }),
+        None => draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + WHILE),
+    }
+}
+
+/// Brings one member to follow the head of its shard. What takes a copy from another shard is returned, to be done at rest.
+///
+/// Members of a shard that dissolves serve it until it is drained.
+fn follow(
+    situation: &Situation<'_>,
+    layout: &Layout,
+    shard: &Shard,
+    head: NodeId,
+    member: NodeId,
+    draft: &mut Draft,
+) -> Option<Step> {
+    let node = situation.target(member)?;
+    let server = situation.server(member)?;
+    situation.server(head)?;
+    let replicate = Step::Replicate { node, primary: head };
+    match server.role {
+        Role::Replica(primary) if primary == head => {
+            synced(situation, shard, node, server, head, draft);
+            None
+        }
+        Role::Replica(former) if is_needless(situation, former) => {
+            draft.occupy(head);
+            draft.step(replicate);
+            None
+        }
+        Role::Replica(former) if layout.dissolving.contains(&former) => None,
+        Role::Replica(_) => Some(replicate),
+        Role::Primary if layout.dissolving.contains(&member) && situation.owners.contains_key(&member) => None,
+        Role::Primary if situation.owners.contains_key(&member) => hand_over(situation, member),
+        Role::Primary if server.keys > 0 => {
+            draft.stuck(Scope::Pod(node.pod), Trouble::KeysLeft { keys: server.keys });
+            None
+        }
+        Role::Primary => {
+            draft.occupy(head);
+            draft.step(replicate);
+            None
+        }
+    }
+}
+
+/// Whether a replica keeps no copy that is needed: its primary owns nothing, or is not a primary.
+fn is_needless(situation: &Situation<'_>, primary: NodeId) -> bool {
+    let owns = situation.owners.contains_key(&primary);
+    let keys = situation.server(primary).is_some_and(|server| server.keys > 0);
+    !owns && !keys
+}
+
+/// Whether a shard still has what it needs without one of its replicas: its primary, and another copy if it should have one.
+pub(super) fn can_spare(situation: &Situation<'_>, primary: NodeId, replica: NodeId) -> bool {
+    let others = situation.followers(primary).filter(|node| node.id != replica);
+    let copies = others.filter(|node| situation.in_sync(node.id, primary)).count();
+    situation.server(primary).is_some() && copies >= usize::from(situation.desired.replicas.min(1))
+}
+
+fn synced(situation: &Situation<'_>, shard: &Shard, node: Target, server: &Server, head: NodeId, draft: &mut Draft) {
+    if situation.in_sync(node.id, head) {
+        return;
+    }
+    draft.occupy(head);
+    let overdue = matches!(server.link, Link::Down(since) if situation.now.since(since) > PATIENCE);
+    let scope = if overdue { Scope::Pod(node.pod) } else { Scope::Shard(shard.number) };
+    match overdue {
+        true => draft.stuck(scope, Trouble::SyncTimedOut),
+        false => draft.wait(scope, Waiting::Sync, situation.now + MOMENT),
+    }
+}
+
+/// A primary that is to serve another shard hands its own over first.
+fn hand_over(situation: &Situation<'_>, primary: NodeId) -> Option<Step> {
+    failover::planned(situation, primary, situation.followers(primary).map(|node| node.id)).ok()
+}

@@ -1,0 +1,146 @@
+//! Pods that run an old template restart onto the current one: one member of a shard at a time, replicas first.
+
+use std::collections::BTreeMap;
+
+use super::{MOMENT, WHILE, failover, migrations};
+use crate::draft::Draft;
+use crate::id::{NodeId, Ordinal};
+use crate::layout::{Layout, Shard};
+use crate::plan::{Scope, Trouble, Waiting};
+use crate::situation::Situation;
+use crate::step::{Step, Volume};
+use crate::view::{Pod, Role, Sight, Template};
+
+pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
+    let old = situation.view.pods.values().filter(|pod| pod.template == Template::Old).count();
+    if old == 0 {
+        return;
+    }
+    let pods = u32::try_from(old).unwrap_or(u32::MAX);
+    if situation.desired.paused {
+        draft.stuck(Scope::Cluster, Trouble::Paused { pods });
+        return;
+    }
+    if draft.is_unsettled() {
+        draft.wait(Scope::Cluster, Waiting::Rest, situation.now + WHILE);
+        return;
+    }
+    revive(situation, draft);
+    if is_halted(situation, draft) || !draft.is_calm() {
+        return;
+    }
+    let shards = eligible(situation, layout);
+    for shard in shards {
+        restart_one(situation, shard, draft);
+    }
+}
+
+/// Pods on an old template that do not run have nothing to lose by a restart: that is how a bad template is left behind.
+pub(super) fn revive(situation: &Situation<'_>, draft: &mut Draft) {
+    let down = |pod: &&Pod| pod.sight == Sight::Down && !pod.terminating && pod.template == Template::Old;
+    for (ordinal, pod) in situation.view.pods.iter().filter(|(_, pod)| down(pod)) {
+        draft.step(Step::DeletePod { pod: *ordinal, uid: pod.uid.clone(), volume: Volume::Kept });
+    }
+}
+
+/// Whether a pod on the current template is not well: then no other follows it there. It has its time; after that, someone is told.
+fn is_halted(situation: &Situation<'_>, draft: &mut Draft) -> bool {
+    let mut halted = false;
+    for (ordinal, pod) in situation.view.pods.iter().filter(|(_, pod)| pod.template == Template::Current) {
+        if is_well(situation, pod) {
+            continue;
+        }
+        halted = true;
+        let overdue = situation.now.since(pod.started) > situation.desired.sync_timeout;
+        match (overdue, pod.server()) {
+            (true, None) => draft.stuck(Scope::Pod(*ordinal), Trouble::UpgradeHalted { unhealthy: *ordinal }),
+            (true, Some(_)) => draft.stuck(Scope::Pod(*ordinal), Trouble::SyncTimedOut),
+            (false, None) => draft.wait(Scope::Pod(*ordinal), Waiting::Restarting, situation.now + MOMENT),
+            (false, Some(_)) => draft.wait(Scope::Pod(*ordinal), Waiting::Sync, situation.now + MOMENT),
+        }
+    }
+    halted
+}
+
+/// Whether a pod serves its shard: as its primary, or in sync with it.
+fn is_well(situation: &Situation<'_>, pod: &Pod) -> bool {
+    let well = pod.server().is_some_and(|server| match server.role {
+        Role::Primary => situation.owners.contains_key(&server.id),
+        Role::Replica(primary) => situation.in_sync(server.id, primary),
+    });
+    well && !pod.terminating
+}
+
+/// The shards in which a pod may restart now. With a canary, the first goes alone; after that, a quarter of them side by side.
+fn eligible<'a>(situation: &Situation<'_>, layout: &'a Layout) -> Vec<&'a Shard> {
+    let count = |shard: &Shard, template: Template| {
+        let pods = shard.members.iter().filter_map(|id| pod_of(situation, *id));
+        pods.filter(|(_, pod)| pod.template == template).count()
+    };
+    let mut unfinished: Vec<&Shard> = layout.shards.iter().filter(|shard| count(shard, Template::Old) > 0).collect();
+    let some_done = layout.shards.iter().any(|shard| count(shard, Template::Old) == 0);
+    unfinished.sort_by_key(|shard| (std::cmp::Reverse(count(shard, Template::Current)), shard.number));
+    let at_once = match situation.desired.replicas {
+        // Without replicas each restart takes a vote away.
+        0 => 1,
+        _ if situation.desired.canary && !some_done => 1,
+        _ => (layout.shards.len() / 4).max(2),
+    };
+    unfinished.truncate(at_once);
+    unfinished
+}
+
+fn pod_of<'a>(situation: &Situation<'a>, id: NodeId) -> Option<(Ordinal, &'a Pod)> {
+    let target = situation.target(id)?;
+    situation.view.pods.get(&target.pod).map(|pod| (target.pod, pod))
+}
+
+/// The next pod of a shard: a replica if one is left, else the primary, which hands over first.
+fn restart_one(situation: &Situation<'_>, shard: &Shard, draft: &mut Draft) {
+    let Some(head) = shard.head.filter(|head| draft.is_free(*head)) else { return };
+    let whole = shard.members.iter().all(|id| pod_of(situation, *id).is_some_and(|(_, pod)| is_well(situation, pod)));
+    let wanted = usize::try_from(situation.desired.members()).unwrap_or(usize::MAX);
+    if !whole || shard.members.len() != wanted || migrations::moving(situation).contains(&head) {
+        draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + WHILE);
+        return;
+    }
+    let old: BTreeMap<Ordinal, (NodeId, &Pod)> = shard
+        .members
+        .iter()
+        .filter_map(|id| pod_of(situation, *id).map(|(ordinal, pod)| (ordinal, (*id, pod))))
+        .filter(|(_, (_, pod))| pod.template == Template::Old)
+        .collect();
+    let replica = old.iter().rev().find(|(_, (id, _))| *id != head);
+    match (replica, old.iter().next()) {
+        (Some((ordinal, (id, pod))), _) => restart(situation, shard, *ordinal, *id, pod, draft),
+        (None, Some((ordinal, (id, pod)))) if situation.desired.replicas == 0 => {
+            restart(situation, shard, *ordinal, *id, pod, draft);
+        }
+        (None, Some(_)) => hand_over(situation, shard, head, draft),
+        (None, None) => {}
+    }
+}
+
+fn restart(situation: &Situation<'_>, shard: &Shard, ordinal: Ordinal, id: NodeId, pod: &Pod, draft: &mut Draft) {
+    let format = situation.server(id).map_or(0, |server| server.version.series.data_format());
+    let downgrade = format > situation.desired.series.data_format();
+    let fields = situation.members().any(|(_, _, server)| server.field_expiry);
+    let volume = match (downgrade, situation.desired.downgrade && situation.desired.replicas > 0) {
+        (true, false) => return draft.stuck(Scope::Shard(shard.number), Trouble::DowngradeRefused),
+        (true, true) if fields => return draft.stuck(Scope::Shard(shard.number), Trouble::DowngradeImpossible),
+        (true, true) => Volume::Fresh,
+        (false, _) => Volume::Kept,
+    };
+    shard.head.into_iter().for_each(|head| draft.occupy(head));
+    draft.step(Step::DeletePod { pod: ordinal, uid: pod.uid.clone(), volume });
+}
+
+fn hand_over(situation: &Situation<'_>, shard: &Shard, head: NodeId, draft: &mut Draft) {
+    match failover::planned(situation, head, shard.replicas()) {
+        Ok(step) => {
+            draft.occupy(head);
+            draft.step(step);
+        }
+        Err(_) => draft.wait(Scope::Shard(shard.number), Waiting::Links, situation.now + MOMENT),
+    }
+}

@@ -1,0 +1,61 @@
+//! What restarts nothing and moves nothing: labels, sizes of volumes, directives.
+
+use crate::draft::Draft;
+use crate::id::{NodeId, Ordinal};
+use crate::layout::Layout;
+use crate::situation::Situation;
+use crate::step::{Step, Target};
+use crate::view::{Labels, Pod, Role, RoleLabel};
+
+/// Labels follow what servers say of themselves at once: Services send clients by them.
+pub(super) fn labels_and_volumes(situation: &Situation<'_>, draft: &mut Draft) {
+    for (ordinal, pod) in &situation.view.pods {
+        let grown = situation.desired.volume.zip(pod.volume).filter(|(wanted, present)| wanted > present);
+        if let Some((bytes, _)) = grown {
+            draft.step(Step::Grow { pod: *ordinal, bytes });
+        }
+    }
+    if !situation.is_formed() {
+        return;
+    }
+    let layout = Layout::of(situation);
+    for shard in &layout.shards {
+        for member in &shard.members {
+            label(situation, *member, Some(shard.number), draft);
+        }
+    }
+}
+
+fn label(situation: &Situation<'_>, id: NodeId, shard: Option<u16>, draft: &mut Draft) {
+    let Some((ordinal, pod)) = seen(situation, id) else { return };
+    let labels = Labels { role: role(situation, id), shard };
+    if pod.labels != labels {
+        draft.step(Step::Label { pod: ordinal, labels });
+    }
+}
+
+fn seen<'a>(situation: &Situation<'a>, id: NodeId) -> Option<(Ordinal, &'a Pod)> {
+    let target = situation.target(id)?;
+    situation.view.pods.get(&target.pod).map(|pod| (target.pod, pod))
+}
+
+/// A primary without slots is none yet, as far as clients go.
+fn role(situation: &Situation<'_>, id: NodeId) -> Option<RoleLabel> {
+    match situation.server(id)?.role {
+        Role::Primary => situation.owners.contains_key(&id).then_some(RoleLabel::Primary),
+        Role::Replica(_) => Some(RoleLabel::Replica),
+    }
+}
+
+/// Directives that differ from what should be.
+pub(super) fn settings(situation: &Situation<'_>, draft: &mut Draft) {
+    for (pod, _, server) in situation.view.servers() {
+        let wanted = situation.desired.settings.iter();
+        let differ = wanted.filter(|(name, value)| server.settings.get(*name).is_some_and(|present| present != *value));
+        let settings: std::collections::BTreeMap<String, String> =
+            differ.map(|(name, value)| (name.clone(), value.clone())).collect();
+        if !settings.is_empty() {
+            draft.step(Step::Configure { node: Target { pod, id: server.id }, settings });
+        }
+    }
+}
