@@ -60,7 +60,12 @@ pub enum Scope {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Waiting {
     /// Pods that do not run yet.
-    PodsMissing { seen: u32, wanted: u32 },
+    PodsMissing {
+        /// How many answer.
+        seen: u32,
+        /// How many there should be.
+        wanted: u32,
+    },
     /// A server that gave no answer.
     Silent,
     /// A server that reads its data.
@@ -76,13 +81,24 @@ pub enum Waiting {
     /// A vote on who takes over a failed primary.
     Election,
     /// Primaries of which too few are up for a vote, and which may come back.
-    Quorum { alive: u32, voters: u32 },
+    Quorum {
+        /// How many are up.
+        alive: u32,
+        /// How many vote.
+        voters: u32,
+    },
     /// A replica that has not all of its primary's data.
     Sync,
     /// Slots on their way.
-    Migration { slots: u16 },
+    Migration {
+        /// How many.
+        slots: u16,
+    },
     /// Time to pass after a migration that failed.
-    MigrationRetry { after: Span },
+    MigrationRetry {
+        /// How long after the last one.
+        after: Span,
+    },
     /// A pod that Kubernetes takes down.
     Terminating,
     /// A pod that was restarted and is not up yet.
@@ -99,23 +115,49 @@ pub enum Trouble {
     /// Nodes that are not ours.
     ForeignNodes(Vec<NodeId>),
     /// Slots whose keys were lost with all members of their shard.
-    KeysLost { slots: SlotSet },
+    KeysLost {
+        /// The slots.
+        slots: SlotSet,
+    },
     /// Slots without an owner of which two nodes hold keys.
-    KeysDisputed { slots: SlotSet },
+    KeysDisputed {
+        /// The slots.
+        slots: SlotSet,
+    },
     /// Primaries that are up are too few for a vote, and those that are down are not proven gone.
-    QuorumLost { alive: u32, voters: u32 },
+    QuorumLost {
+        /// How many are up.
+        alive: u32,
+        /// How many vote.
+        voters: u32,
+    },
     /// A node from an earlier life of its volume that claims slots or holds keys.
-    StaleMember { keys: u64 },
+    StaleMember {
+        /// How many keys it holds.
+        keys: u64,
+    },
     /// Members of one shard share a host, and no other way is open.
     SharedHost,
     /// No primary has room for the slots that have to move.
-    NoRoom { bytes: u64 },
+    NoRoom {
+        /// How much has to move at the least.
+        bytes: u64,
+    },
     /// A migration that failed over and over.
-    MigrationFailing { times: u32 },
+    MigrationFailing {
+        /// How often.
+        times: u32,
+    },
     /// A slot that stands open on more nodes than can be settled.
-    TangledSlot { slot: u16 },
+    TangledSlot {
+        /// The slot.
+        slot: u16,
+    },
     /// A pod on the new template did not come up in time.
-    UpgradeHalted { unhealthy: Ordinal },
+    UpgradeHalted {
+        /// The pod.
+        unhealthy: Ordinal,
+    },
     /// A pod on the new template did not sync in time.
     SyncTimedOut,
     /// An older series cannot read the files of the newer one.
@@ -123,9 +165,15 @@ pub enum Trouble {
     /// Fields with an expiry of their own, which the older series cannot represent.
     DowngradeImpossible,
     /// Restarts are paused and pods run an old template. Nobody has to do anything until they want it.
-    Paused { pods: u32 },
+    Paused {
+        /// How many.
+        pods: u32,
+    },
     /// A drained primary that still holds keys.
-    KeysLeft { keys: u64 },
+    KeysLeft {
+        /// How many.
+        keys: u64,
+    },
     /// A server that does not let us in for long.
     LockedOut,
     /// A server that has given no answer for long.

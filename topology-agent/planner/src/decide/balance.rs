@@ -18,7 +18,7 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
     let Some(leads) = leads.filter(|_| !draft.is_unsettled()) else { return };
     let mut zones: BTreeMap<Zone, usize> = BTreeMap::new();
     for member in layout.shards.iter().flat_map(|shard| &shard.members) {
-        zone(situation, *member).into_iter().for_each(|zone| drop(zones.entry(zone).or_default()));
+        zone(situation, *member).into_iter().for_each(|zone| *zones.entry(zone).or_default() += 0);
     }
     leads.iter().for_each(|(_, zone)| *zones.entry(zone.clone()).or_default() += 1);
     for (shard, (head, from)) in layout.shards.iter().zip(&leads) {
