@@ -127,6 +127,11 @@ impl<'a> Situation<'a> {
         pods.into_iter().all(empty) && self.view.servers().all(|(_, _, server)| server.keys == 0)
     }
 
+    /// Whether a node is a primary, or follows it.
+    pub(crate) fn serves(&self, id: NodeId, primary: NodeId) -> bool {
+        self.nodes.get(&id).is_some_and(|node| self.head_of(node) == primary)
+    }
+
     /// The primary of the shard that a node serves: itself, or the one that it follows.
     pub(crate) fn head_of(&self, node: &Node<'_>) -> NodeId {
         match node.row.role {

@@ -30,7 +30,8 @@ fn is_joined(situation: &Situation<'_>) -> bool {
     members == usize::try_from(situation.desired.pods()).unwrap_or(usize::MAX) && meet::all_know_all(situation)
 }
 
-/// Cuts what nobody owns into one piece for each shard that has less than its share.
+/// Cuts what nobody owns into one piece for each shard that has less than its share, and lets the other members follow. Both go on
+/// side by side: a replica may follow a primary that has no slots yet.
 fn hand_out(situation: &Situation<'_>, draft: &mut Draft) {
     let layout = Layout::of(situation);
     let primaries = primaries(situation, &layout.shards);
@@ -46,6 +47,13 @@ fn hand_out(situation: &Situation<'_>, draft: &mut Draft) {
         let node = primaries.get(&shard.number).and_then(|id| situation.target(*id));
         if let (Some(node), false) = (node, slots.is_empty()) {
             draft.step(Step::AddSlots { node, slots });
+        }
+        for member in shard.members.iter().filter(|_| shard.head.is_none()) {
+            let follower = situation.target(*member).zip(node).filter(|(node, primary)| node.id != primary.id);
+            let alone = situation.server(*member).is_some_and(|server| server.role == Role::Primary);
+            if let Some((node, primary)) = follower.filter(|_| alone) {
+                draft.step(Step::Replicate { node, primary: primary.id });
+            }
         }
     }
 }

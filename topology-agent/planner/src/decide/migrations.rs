@@ -38,7 +38,7 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
         due += 1;
         let pair = ends.get(transfer.from).copied().zip(ends.get(transfer.to).copied());
         if let Some((from, to)) = pair.filter(|_| begun < usize::from(situation.desired.migrations)) {
-            begun += usize::from(begin(situation, from, to, &transfer, draft));
+            begun += usize::from(begin(situation, layout, from, to, &transfer, draft));
         }
     }
     if due > 0 {
@@ -74,11 +74,18 @@ fn watch(situation: &Situation<'_>, draft: &mut Draft) {
 }
 
 /// Begins one migration, if both ends are ready for it.
-fn begin(situation: &Situation<'_>, from: NodeId, to: NodeId, transfer: &Transfer, draft: &mut Draft) -> bool {
+fn begin(
+    situation: &Situation<'_>,
+    layout: &Layout,
+    from: NodeId,
+    to: NodeId,
+    transfer: &Transfer,
+    draft: &mut Draft,
+) -> bool {
     let ends = situation.target(from).zip(situation.target(to)).zip(situation.server(from).zip(situation.server(to)));
     let Some(((source, target), (giver, taker))) = ends else { return false };
     let free = draft.is_free(from) && draft.is_free(to);
-    if !free || giver.paused || taker.paused || !is_whole(situation, to) || !draft.has_only_migrations() {
+    if !free || giver.paused || taker.paused || !is_whole(situation, layout, to) || !draft.has_only_migrations() {
         return false;
     }
     if !may_try(situation, source, giver, draft) {
@@ -98,10 +105,17 @@ fn begin(situation: &Situation<'_>, from: NodeId, to: NodeId, transfer: &Transfe
     true
 }
 
-/// Whether a shard has the replicas that it should have, in sync: what it is given would otherwise have one copy only.
-fn is_whole(situation: &Situation<'_>, head: NodeId) -> bool {
-    let synced = situation.followers(head).filter(|node| situation.in_sync(node.id, head)).count();
-    synced >= usize::from(situation.desired.replicas.min(1))
+/// Whether all that are to follow a primary, and can, are in sync: what it is given would otherwise have fewer copies than it should.
+/// Members that still serve a shard that dissolves cannot yet.
+fn is_whole(situation: &Situation<'_>, layout: &Layout, to: NodeId) -> bool {
+    let primaries = form::primaries(situation, &layout.shards);
+    let shard = layout.shards.iter().find(|shard| primaries.get(&shard.number) == Some(&to));
+    let bound = |id: &NodeId| layout.dissolving.iter().any(|head| situation.serves(*id, *head));
+    let wanted = usize::try_from(situation.desired.members()).unwrap_or(usize::MAX);
+    shard.is_some_and(|shard| {
+        let mut others = shard.members.iter().filter(|id| **id != to && !bound(id));
+        shard.members.len() == wanted && others.all(|id| situation.in_sync(*id, to))
+    })
 }
 
 /// Whether the last migrations of this source give no reason to wait. The log of a server is no record of who owns what: that was

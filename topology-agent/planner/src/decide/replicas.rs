@@ -14,10 +14,11 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
         return;
     }
     let primaries = form::primaries(situation, &layout.shards);
+    let calm = draft.is_calm();
     let mut moves = Vec::new();
     for shard in &layout.shards {
         let Some(head) = primaries.get(&shard.number).copied() else {
-            lead(situation, shard, draft);
+            lead(situation, shard, calm, draft);
             continue;
         };
         for member in shard.members.iter().filter(|member| **member != head) {
@@ -35,14 +36,17 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
 }
 
 /// A new shard whose members all follow others: one of them starts anew, to lead it.
-fn lead(situation: &Situation<'_>, shard: &Shard, draft: &mut Draft) {
+fn lead(situation: &Situation<'_>, shard: &Shard, calm: bool, draft: &mut Draft) {
     let spare = |id: &&NodeId| {
-        let server = situation.server(**id);
-        server.and_then(Server::follows).is_some_and(|head| can_spare(situation, head, **id))
+        let head = situation.server(**id).and_then(Server::follows);
+        head.is_some_and(|head| draft.is_free(head) && can_spare(situation, head, **id))
     };
     let first = shard.members.iter().find(spare).and_then(|id| situation.target(*id));
-    match first.filter(|_| draft.is_calm()) {
-        Some(node) => draft.step(Step::Reset { node }),
+    match first.filter(|_| calm) {
+        Some(node) => {
+            situation.server(node.id).and_then(Server::follows).into_iter().for_each(|head| draft.occupy(head));
+            draft.step(Step::Reset { node });
+        }
         None => draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + WHILE),
     }
 }

@@ -20,15 +20,17 @@ pub(super) fn labels_and_volumes(situation: &Situation<'_>, draft: &mut Draft) {
     }
     let layout = Layout::of(situation);
     for shard in &layout.shards {
-        for member in &shard.members {
-            label(situation, *member, Some(shard.number), draft);
+        let leads = |id: &NodeId| shard.head.is_some_and(|head| situation.serves(*id, head));
+        for member in shard.members.iter().filter(|member| leads(member)) {
+            label(situation, *member, shard.number, draft);
         }
     }
 }
 
-fn label(situation: &Situation<'_>, id: NodeId, shard: Option<u16>, draft: &mut Draft) {
-    let Some((ordinal, pod)) = seen(situation, id) else { return };
-    let labels = Labels { role: role(situation, id), shard };
+/// What does nothing yet, or still serves a shard that dissolves, keeps the labels that it has.
+fn label(situation: &Situation<'_>, id: NodeId, shard: u16, draft: &mut Draft) {
+    let (Some((ordinal, pod)), Some(role)) = (seen(situation, id), role(situation, id)) else { return };
+    let labels = Labels { role: Some(role), shard: Some(shard) };
     if pod.labels != labels {
         draft.step(Step::Label { pod: ordinal, labels });
     }
