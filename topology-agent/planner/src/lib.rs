@@ -16,6 +16,7 @@ mod desired;
 mod draft;
 mod id;
 mod layout;
+pub mod laws;
 pub mod matching;
 mod plan;
 pub mod sharing;

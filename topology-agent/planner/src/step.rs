@@ -2,6 +2,9 @@
 //!
 //! A step may be lost, applied with its answer lost, or repeated after the agent was replaced. So each says what has to hold
 //! before it, what it brings about, and why doing it again does no harm. None is taken as done before a later look shows it.
+//!
+//! Between the look and the step, the world goes on. What is said under "At once before" is asked of the servers, or of Kubernetes,
+//! right before the step by whoever performs it; if it no longer holds, the step is left out, and the next look decides.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -163,12 +166,15 @@ pub enum Step {
     /// Deletes a pod, which comes back from the current template.
     ///
     /// Before: it is not the primary of a shard that has replicas, its shard keeps its data elsewhere in sync, and no other member of
-    /// the shard is down. After: it starts anew. Again: the uid no longer exists, so nothing is deleted.
+    /// the shard is down. At once before: by their own word, it is a replica and its primary leads; or it is a primary that no replica
+    /// follows. After: it starts anew. Again: the uid no longer exists, so nothing is deleted.
     DeletePod {
         /// The pod.
         pod: Ordinal,
         /// Which of the pods that had this name.
         uid: Arc<str>,
+        /// Whether it is deleted only as long as it does not run: Kubernetes is asked to refuse if anything about it changed.
+        only_down: bool,
         /// What becomes of its volume.
         volume: Volume,
     },
@@ -192,11 +198,12 @@ pub enum FailoverMode {
     Planned,
     /// Without the primary, by the votes of the others. What was not yet replicated is lost.
     ///
-    /// Before: the primary has failed in the view of a majority, which was seen.
+    /// Before: the primary has failed in the view of a majority, which was seen. At once before: Kubernetes says that it does not run.
     Forced,
     /// Without the primary and without votes.
     ///
-    /// Before: no majority is left, and the primary's pod is proven gone, so that it cannot take writes elsewhere.
+    /// Before: no majority is left, and the primary's pod is proven gone, so that it cannot take writes elsewhere. At once before:
+    /// Kubernetes still says so.
     Takeover,
 }
 

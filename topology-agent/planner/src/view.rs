@@ -162,8 +162,10 @@ pub enum Link {
     Up,
     /// It is being sent the whole data set.
     Syncing,
-    /// It receives nothing, since then.
+    /// It receives nothing any more, since then. Up to that moment it had what the primary wrote.
     Down(Time),
+    /// It has received nothing yet since it started, or since it follows this primary.
+    Never,
 }
 
 /// A slot that stands open for the classic migration.

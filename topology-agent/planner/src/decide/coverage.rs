@@ -82,15 +82,24 @@ fn succeed(situation: &Situation<'_>, node: &Node<'_>, draft: &mut Draft) {
 }
 
 /// The best replica, if the votes of the others have not come by themselves for long, and a majority sees that the primary failed.
+///
+/// Only if the primary is gone with its data: what may still come back has more than any replica.
 fn overdue(situation: &Situation<'_>, primary: NodeId) -> Option<Step> {
+    situation.nodes.get(&primary).filter(|node| situation.is_replaced(node))?;
     let replica = failover::best_orphan(situation, primary)?;
-    let long = |server: &Server| matches!(server.link, Link::Down(since) if situation.now.since(since) > ELECTION);
+    let long = |server: &Server| match server.link {
+        Link::Down(since) => situation.now.since(since) > ELECTION,
+        Link::Never => true,
+        Link::Up | Link::Syncing => false,
+    };
     let failed = |row: &Row| row.health == Health::Failed;
     let voters = situation.owners.keys().filter_map(|id| situation.server(*id));
     let opinions = voters.filter_map(|server| situation.view.opinion(server));
     let witnesses = opinions.filter(|opinion| opinion.row(primary).is_some_and(failed)).count();
     let majority = witnesses * 2 > situation.owners.len();
-    let ready = situation.server(replica).is_some_and(long) && majority && situation.living_voters_see(replica);
+    let candidate = situation.server(replica)?;
+    let itself = situation.view.opinion(candidate).and_then(|opinion| opinion.row(primary)).is_some_and(failed);
+    let ready = long(candidate) && itself && majority && situation.living_voters_see(replica);
     let replica = situation.target(replica).filter(|_| ready)?;
     Some(Step::Failover { replica, primary, mode: FailoverMode::Forced })
 }

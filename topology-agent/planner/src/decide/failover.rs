@@ -51,9 +51,15 @@ pub(super) fn is_moving_slots(situation: &Situation<'_>, primary: NodeId) -> boo
 
 /// The replica with most of the data of a primary that cannot be asked any more.
 ///
-/// One that is being sent a whole data set has none of its own; one with another history has other data than the rest.
+/// One that is being sent a whole data set has none of its own. One that was not connected may have missed anything, and will do only
+/// if there is nothing better to wait for.
 pub(super) fn best_orphan(situation: &Situation<'_>, primary: NodeId) -> Option<NodeId> {
     let seen = situation.followers(primary).filter_map(|node| node.seen.map(|(_, server)| server));
-    let fit = seen.filter(|server| server.follows() == Some(primary) && server.link != Link::Syncing);
+    let gone = situation.nodes.get(&primary).is_some_and(|node| situation.is_replaced(node));
+    let fit = seen.filter(|server| match server.link {
+        Link::Down(_) => true,
+        Link::Never => gone,
+        Link::Up | Link::Syncing => false,
+    });
     fit.max_by_key(|server| (server.offset, server.keys, std::cmp::Reverse(server.id))).map(|server| server.id)
 }

@@ -28,13 +28,14 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
     }
 }
 
-/// Whether a primary is proven not to run any more, and not about to come back: its pod answers as another node, or it was made
-/// anew and has not been able to start for a while.
+/// Whether a primary is proven not to run any more, and cannot come back with more data than its replicas have: its pod answers as
+/// another node; or, where data does not outlive a pod, the pod was made anew and has not been able to start for a while.
 fn is_gone(situation: &Situation<'_>, id: NodeId) -> bool {
     let Some(node) = situation.nodes.get(&id) else { return false };
     let never_started = |pod: &Pod| pod.sight == Sight::Down && pod.address.is_none() && !pod.terminating;
     let waited = |pod: &Pod| situation.now.since(pod.started) > PATIENCE;
-    situation.is_replaced(node) || pod_of(situation, node).is_some_and(|pod| never_started(pod) && waited(pod))
+    let fresh = pod_of(situation, node).is_some_and(|pod| never_started(pod) && waited(pod));
+    situation.is_replaced(node) || fresh && !situation.desired.persistent
 }
 
 fn is_long_gone(situation: &Situation<'_>, id: NodeId) -> bool {

@@ -39,7 +39,7 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
 pub(super) fn revive(situation: &Situation<'_>, draft: &mut Draft) {
     let down = |pod: &&Pod| pod.sight == Sight::Down && !pod.terminating && pod.template == Template::Old;
     for (ordinal, pod) in situation.view.pods.iter().filter(|(_, pod)| down(pod)) {
-        draft.step(Step::DeletePod { pod: *ordinal, uid: pod.uid.clone(), volume: Volume::Kept });
+        draft.step(Step::DeletePod { pod: *ordinal, uid: pod.uid.clone(), only_down: true, volume: Volume::Kept });
     }
 }
 
@@ -97,13 +97,27 @@ fn pod_of<'a>(situation: &Situation<'a>, id: NodeId) -> Option<(Ordinal, &'a Pod
 
 /// The next pod of a shard: a replica if one is left, else the primary, which hands over first.
 fn restart_one(situation: &Situation<'_>, shard: &Shard, draft: &mut Draft) {
-    let Some(head) = shard.head.filter(|head| draft.is_free(*head)) else { return };
-    let whole = shard.members.iter().all(|id| pod_of(situation, *id).is_some_and(|(_, pod)| is_well(situation, pod)));
+    // A shard with a member that does not get well is busy with that, and nothing else is begun in it.
+    let Some(head) = shard.head else { return };
+    let unwell: Vec<NodeId> = shard.members.iter().copied().filter(|id| !is_well_node(situation, *id)).collect();
     let wanted = usize::try_from(situation.desired.members()).unwrap_or(usize::MAX);
-    if !whole || shard.members.len() != wanted || migrations::moving(situation).contains(&head) {
-        draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + WHILE);
-        return;
+    let ready = shard.members.len() == wanted && !migrations::moving(situation).contains(&head);
+    match unwell.as_slice() {
+        [] if ready && draft.is_free(head) => next_in_turn(situation, shard, head, draft),
+        // What does not get well on an old template may do so on the current one, and there is nothing to lose.
+        [one] if ready && *one != head => {
+            let old = pod_of(situation, *one).filter(|(_, pod)| pod.template == Template::Old);
+            old.into_iter().for_each(|(ordinal, pod)| restart(situation, shard, ordinal, *one, pod, draft));
+        }
+        _ => draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + WHILE),
     }
+}
+
+fn is_well_node(situation: &Situation<'_>, id: NodeId) -> bool {
+    pod_of(situation, id).is_some_and(|(_, pod)| is_well(situation, pod))
+}
+
+fn next_in_turn(situation: &Situation<'_>, shard: &Shard, head: NodeId, draft: &mut Draft) {
     let old: BTreeMap<Ordinal, (NodeId, &Pod)> = shard
         .members
         .iter()
@@ -132,7 +146,7 @@ fn restart(situation: &Situation<'_>, shard: &Shard, ordinal: Ordinal, id: NodeI
         (false, _) => Volume::Kept,
     };
     shard.head.into_iter().for_each(|head| draft.occupy(head));
-    draft.step(Step::DeletePod { pod: ordinal, uid: pod.uid.clone(), volume });
+    draft.step(Step::DeletePod { pod: ordinal, uid: pod.uid.clone(), only_down: false, volume });
 }
 
 fn hand_over(situation: &Situation<'_>, shard: &Shard, head: NodeId, draft: &mut Draft) {

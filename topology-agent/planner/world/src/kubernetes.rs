@@ -1,13 +1,15 @@
 //! What Kubernetes does by itself: makes and removes pods, and starts their servers.
 
 use crate::valkey::{fail_job, outdate};
-use crate::world::{Id, Node, Phase, World};
+use crate::world::{Id, Link, Node, Phase, World};
 
 /// What a template of the scenario runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Template {
     /// The version of the data format that its server writes; none if it never comes up.
     pub format: Option<u8>,
+    /// Tells templates with one server apart.
+    pub revision: u8,
 }
 
 /// Whether the controller has something to do about a pod.
@@ -43,7 +45,7 @@ pub fn boot(world: &mut World, ordinal: u8, template: Template) {
     }
     let node = pod.node.get_or_insert_with(|| Node::new(next, ordinal, generation, format));
     node.format = format;
-    node.synced = false;
+    node.link = Link::Never;
     node.job = None;
     let id = node.id;
     node.row_mut(id).into_iter().for_each(|row| row.address = generation);
@@ -55,7 +57,7 @@ pub fn boot(world: &mut World, ordinal: u8, template: Template) {
 pub fn serve(world: &mut World, id: Id) {
     let Some(node) = world.up(id).filter(|node| node.primary().is_none()) else { return };
     let written = node.slots().and(&node.fresh);
-    let follows = |node: &Node| node.id == id || node.synced && node.primary() == Some(id);
+    let follows = |node: &Node| node.id == id || node.synced() && node.primary() == Some(id);
     let followers: Vec<Id> = world.running().filter(|(_, _, node)| follows(node)).map(|(_, _, node)| node.id).collect();
     outdate(world, &written, |other| followers.contains(&other));
 }
@@ -81,7 +83,9 @@ pub fn stop(world: &mut World, ordinal: u8) {
     exporting.into_iter().for_each(|source| fail_job(world, source));
     // Its replicas receive nothing any more, and have all that it had.
     for follower in world.pods.iter_mut().filter_map(|pod| pod.node.as_mut()).filter(|other| other.primary() == Some(node.id)) {
-        follower.synced = false;
+        if follower.synced() {
+            follower.link = Link::Lost;
+        }
     }
-    world.node_mut(ordinal).into_iter().for_each(|node| node.synced = false);
+    world.node_mut(ordinal).into_iter().for_each(|node| node.link = Link::Never);
 }

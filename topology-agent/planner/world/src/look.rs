@@ -11,7 +11,7 @@ use planner::{
 use spec::{Series, Version};
 
 use crate::scenario::Scenario;
-use crate::world::{Health, Id, Node, Phase, Pod, Row, World};
+use crate::world::{Health, Id, Link as WorldLink, Node, Phase, Pod, Row, World};
 
 /// The moment at which every look is taken.
 pub const NOW: Time = Time(10_000_000);
@@ -92,7 +92,7 @@ fn row(row: &Row) -> SeenRow {
 
 fn server(world: &World, scenario: &Scenario, pod: &Pod, node: &Node, opinion: usize, since: Time) -> Server {
     let leads = node.primary().is_none();
-    let follows = |other: &Node| other.synced && other.primary() == Some(node.id);
+    let follows = |other: &Node| other.synced() && other.primary() == Some(node.id);
     let followers: BTreeSet<NodeId> = if leads {
         world.running().filter(|(_, _, other)| follows(other)).map(|(_, _, other)| identity(other.id)).collect()
     } else {
@@ -107,7 +107,11 @@ fn server(world: &World, scenario: &Scenario, pod: &Pod, node: &Node, opinion: u
         epoch: u64::from(node.epoch),
         history: identity(0),
         offset: u64::from(node.fresh.len()),
-        link: if node.synced { Link::Up } else { Link::Down(since) },
+        link: match node.link {
+            WorldLink::Up => Link::Up,
+            WorldLink::Lost => Link::Down(since),
+            WorldLink::Never => Link::Never,
+        },
         followers,
         paused: false,
         keys,

@@ -8,7 +8,7 @@ use planner::{FailoverMode, Migration, NodeId, SlotSet, Step, Target, Volume};
 
 use crate::kubernetes::stop;
 use crate::valkey::{hand_over, has_votes, outdate, promote};
-use crate::world::{Health, Id, Job, Node, Phase, Row, World};
+use crate::world::{Health, Id, Job, Link, Node, Phase, Row, World};
 
 /// The number of an identity.
 #[must_use]
@@ -18,13 +18,14 @@ pub fn number(id: NodeId) -> Id {
 
 /// Performs a step, and notes what it ruins.
 pub fn perform(world: &mut World, step: &Step) {
-    let before = world.kept();
+    let (before, used) = (world.kept(), world.used);
     let owned = claimed(world);
     apply(world, step);
     let lost = before.without(&world.kept());
-    if world.used && !lost.is_empty() {
+    if used && !lost.is_empty() {
         world.break_law(format!("`{step}` lost the newest data of {} slots", lost.len()));
     }
+    world.used |= claimed(world) == SlotSet::all();
     let orphaned = owned.without(&claimed(world));
     if !orphaned.is_empty() {
         world.break_law(format!("`{step}` left {} slots without an owner", orphaned.len()));
@@ -54,7 +55,9 @@ fn apply(world: &mut World, step: &Step) {
         Step::Reset { node } => reset(world, *node),
         Step::Migrate { source, target, slots, how } => migrate(world, *source, *target, slots, *how),
         Step::CancelMigrations { node } => reachable(world, *node).into_iter().for_each(|id| crate::valkey::fail_job(world, id)),
-        Step::DeletePod { pod, uid, volume } => delete_pod(world, u8::try_from(pod.0).unwrap_or(u8::MAX), uid, *volume),
+        Step::DeletePod { pod, uid, only_down, volume } => {
+            delete_pod(world, u8::try_from(pod.0).unwrap_or(u8::MAX), uid, *only_down, *volume);
+        }
         // Nothing in this world depends on them.
         Step::CloseSlots { .. } | Step::Configure { .. } | Step::Grow { .. } => {}
     }
@@ -154,7 +157,7 @@ fn replicate(world: &mut World, target: Target, primary: Id) {
         return;
     }
     let Some(node) = world.id_mut(id) else { return };
-    node.synced = false;
+    node.link = Link::Never;
     node.fresh = Arc::default();
     node.row_mut(id).into_iter().for_each(|row| row.primary = Some(primary));
 }
@@ -167,14 +170,10 @@ fn fail_over(world: &mut World, replica: Target, primary: Id, mode: FailoverMode
     let up = world.up(primary).is_some_and(|primary| primary.primary().is_none());
     let agrees = |voter: &Node| voter.row(primary).is_some_and(|row| row.health == Health::Failed);
     let done = match mode {
-        FailoverMode::Planned => up && node.synced && has_votes(world, &node, |_| true),
-        FailoverMode::Forced => has_votes(world, &node, agrees),
-        FailoverMode::Takeover => {
-            if frozen_or_up(world, primary) {
-                world.break_law(format!("node {} takes over while node {primary} still runs", node.id));
-            }
-            true
-        }
+        FailoverMode::Planned => up && node.synced() && has_votes(world, &node, |_| true),
+        // Whoever performs these two asks Kubernetes once more.
+        FailoverMode::Forced => !runs(world, primary) && has_votes(world, &node, agrees),
+        FailoverMode::Takeover => !runs(world, primary),
     };
     if done {
         crate::valkey::fail_job(world, primary);
@@ -182,7 +181,7 @@ fn fail_over(world: &mut World, replica: Target, primary: Id, mode: FailoverMode
     }
 }
 
-fn frozen_or_up(world: &World, id: Id) -> bool {
+fn runs(world: &World, id: Id) -> bool {
     let pod = world.home(id).and_then(|home| world.pods.get(usize::from(home)));
     pod.is_some_and(|pod| matches!(pod.phase, Phase::Up | Phase::Frozen))
 }
@@ -230,19 +229,12 @@ fn migrate(world: &mut World, source: Target, target: Target, slots: &SlotSet, h
     }
 }
 
-fn delete_pod(world: &mut World, ordinal: u8, uid: &str, volume: Volume) {
-    let same = world.pods.get(usize::from(ordinal)).is_some_and(|pod| {
-        pod.generation.to_string() == uid && pod.phase != Phase::Absent
-    });
-    if !same {
+fn delete_pod(world: &mut World, ordinal: u8, uid: &str, only_down: bool, volume: Volume) {
+    let Some(pod) = world.pods.get(usize::from(ordinal)) else { return };
+    let same = pod.generation.to_string() == uid && pod.phase != Phase::Absent;
+    let refused = only_down && pod.phase != Phase::Starting || !only_down && !may_go(world, ordinal);
+    if !same || refused {
         return;
-    }
-    let owner = world.running().find(|(at, _, _)| *at == ordinal).map(|(_, _, node)| node.clone());
-    if let Some(owner) = owner.filter(|node| !node.slots().is_empty()) {
-        let replicas = world.running().filter(|(_, _, node)| node.synced && node.primary() == Some(owner.id)).count();
-        if replicas > 0 {
-            world.break_law(format!("node {} is restarted as a primary, and has a replica", owner.id));
-        }
     }
     stop(world, ordinal);
     if volume == Volume::Fresh
@@ -255,5 +247,14 @@ fn delete_pod(world: &mut World, ordinal: u8, uid: &str, volume: Volume) {
         if volume == Volume::Fresh {
             pod.node = None;
         }
+    }
+}
+
+/// What whoever deletes a pod asks right before: a replica goes while its primary leads, a primary while nobody follows it.
+fn may_go(world: &World, ordinal: u8) -> bool {
+    let Some((_, _, node)) = world.running().find(|(at, _, _)| *at == ordinal) else { return false };
+    match node.primary() {
+        Some(primary) => world.up(primary).is_some_and(|primary| primary.primary().is_none()),
+        None => !world.running().any(|(_, _, other)| other.primary() == Some(node.id)),
     }
 }

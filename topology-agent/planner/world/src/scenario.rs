@@ -17,13 +17,40 @@ pub struct Scenario {
     pub wanders: bool,
     /// How many hosts there are, each in a zone of its own.
     pub hosts: u8,
+    /// What may go wrong.
+    pub faults: Vec<Fault>,
+    /// The specs that end in trouble for people to see to.
+    pub stuck: Vec<u8>,
+}
+
+/// What may go wrong with a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// Its server dies and comes back with its data and address.
+    Crash,
+    /// It is evicted, and comes back with its data at a new address.
+    Move,
+    /// It comes back on an empty volume at a new address.
+    LoseVolume,
+    /// Its server answers nobody for a while.
+    Freeze,
+    /// It answers again.
+    Thaw,
+    /// Somebody lets it take over by hand.
+    FailOver,
 }
 
 impl Scenario {
+    /// Whether a spec ends in trouble.
+    #[must_use]
+    pub fn gets_stuck(&self, spec: u8) -> bool {
+        self.stuck.contains(&spec)
+    }
+
     /// What the template of a spec runs.
     #[must_use]
     pub fn template(&self, spec: u8) -> Template {
-        self.specs.get(usize::from(spec)).map_or(Template { format: None }, |(_, template)| *template)
+        self.specs.get(usize::from(spec)).map_or(BROKEN, |(_, template)| *template)
     }
 
     /// Where a pod stands: an even spread, which shifts with each new pod of the name if pods wander.
@@ -57,8 +84,10 @@ pub fn desired(shards: u16, replicas: u8) -> Desired {
 }
 
 /// A template whose server is of the series 9.1.
-pub const NEW: Template = Template { format: Some(80) };
+pub const NEW: Template = Template { format: Some(80), revision: 0 };
 /// A template whose server is of the series 8.1.
-pub const OLD: Template = Template { format: Some(11) };
+pub const OLD: Template = Template { format: Some(11), revision: 0 };
 /// A template whose server never comes up.
-pub const BROKEN: Template = Template { format: None };
+pub const BROKEN: Template = Template { format: None, revision: 0 };
+/// The same server as NEW, told otherwise.
+pub const OLD2: Template = Template { format: Some(80), revision: 1 };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use planner::SlotSet;
 
-use crate::world::{Health, Id, Node, Row, World};
+use crate::world::{Health, Id, Job, Link, Node, Row, World};
 
 /// One node hears from every node that it reaches, and lets them know where it is.
 ///
@@ -143,7 +143,7 @@ fn gave_away(node: &Node, before: Option<&Node>) -> bool {
 
 fn set_primary(node: &mut Node, primary: Id) {
     let id = node.id;
-    node.synced = false;
+    node.link = Link::Never;
     node.job = None;
     node.row_mut(id).into_iter().for_each(|row| {
         row.primary = Some(primary);
@@ -156,7 +156,7 @@ pub fn sync(world: &mut World, ordinal: u8) {
     let Some((_, primary)) = syncing(world, ordinal) else { return };
     let fresh = world.up(primary).map(|primary| primary.fresh.clone()).unwrap_or_default();
     if let Some(node) = world.node_mut(ordinal) {
-        node.synced = true;
+        node.link = Link::Up;
         node.fresh = fresh;
     }
 }
@@ -165,7 +165,7 @@ pub fn sync(world: &mut World, ordinal: u8) {
 #[must_use]
 pub fn syncing(world: &World, ordinal: u8) -> Option<(Id, Id)> {
     let (_, _, node) = world.running().find(|(at, _, _)| *at == ordinal)?;
-    let primary = node.primary().filter(|primary| !node.synced && world.reaches(node, *primary))?;
+    let primary = node.primary().filter(|primary| !node.synced() && world.reaches(node, *primary))?;
     world.up(primary).filter(|primary| primary.primary().is_none()).map(|_| (node.id, primary))
 }
 
@@ -194,7 +194,7 @@ pub fn promote(world: &mut World, replica: Id, primary: Id) {
     let Some(node) = world.id_mut(replica) else { return };
     let slots = node.row(primary).map(|row| row.slots.clone()).unwrap_or_default();
     node.epoch = greatest + 1;
-    node.synced = false;
+    node.link = Link::Never;
     node.row_mut(primary).into_iter().for_each(|row| row.slots = Arc::default());
     node.row_mut(replica).into_iter().for_each(|row| {
         row.primary = None;
@@ -228,8 +228,6 @@ fn job_can_finish(world: &World, source: Id, job: &Job) -> bool {
     owner && world.up(job.target).is_some_and(|target| target.primary().is_none())
 }
 
-use crate::world::Job;
-
 /// A migration fails: everything stays where it was.
 pub fn fail_job(world: &mut World, source: Id) {
     let job = world.id_mut(source).and_then(|node| node.job.as_mut());
@@ -242,7 +240,7 @@ pub fn hand_over(world: &mut World, source: Id, target: Id, slots: &SlotSet) {
     let data = world.up(source).map(|node| node.fresh.and(slots)).unwrap_or_default();
     let followers: Vec<Id> = world
         .running()
-        .filter(|(_, _, node)| node.id == target || node.synced && node.primary() == Some(target))
+        .filter(|(_, _, node)| node.id == target || node.synced() && node.primary() == Some(target))
         .map(|(_, _, node)| node.id)
         .collect();
     outdate(world, slots, |_| false);

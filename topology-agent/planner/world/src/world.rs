@@ -72,10 +72,21 @@ pub struct Node {
     pub table: Arc<Vec<Row>>,
     /// The slots of which it has the newest data.
     pub fresh: Arc<SlotSet>,
-    /// Whether it receives what its primary writes.
-    pub synced: bool,
+    /// Its link to its primary.
+    pub link: Link,
     /// The atomic migration that it exports, or the last one.
     pub job: Option<Job>,
+}
+
+/// The link of a replica to its primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Link {
+    /// It was not up since the server started, or since it follows this primary.
+    Never,
+    /// It receives what its primary writes.
+    Up,
+    /// It was up until its primary stopped.
+    Lost,
 }
 
 /// An atomic migration.
@@ -169,6 +180,13 @@ impl World {
         nodes.fold(SlotSet::EMPTY, |kept, node| kept.or(&node.fresh))
     }
 
+    /// Writes off the data that a fault took with it: nobody's steps are to blame for that later.
+    pub fn note_losses(&mut self) {
+        if self.used {
+            self.lost = Arc::new(self.lost.or(&self.kept().complement()));
+        }
+    }
+
     /// Remembers the first law that was broken.
     pub fn break_law(&mut self, harm: String) {
         self.harm.get_or_insert(harm);
@@ -185,7 +203,7 @@ impl Node {
             epoch: 0,
             table: Arc::default(),
             fresh: Arc::default(),
-            synced: false,
+            link: Link::Never,
             job: None,
         };
         node.learn(Row::new(id, pod, generation));
@@ -214,6 +232,12 @@ impl Node {
     #[must_use]
     pub fn slots(&self) -> Arc<SlotSet> {
         self.row(self.id).map(|row| row.slots.clone()).unwrap_or_default()
+    }
+
+    /// Whether it receives what its primary writes.
+    #[must_use]
+    pub fn synced(&self) -> bool {
+        self.link == Link::Up
     }
 
     /// The primary that it follows.

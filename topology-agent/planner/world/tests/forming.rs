@@ -3,7 +3,7 @@ use world::{calm, scenario::*, world::*};
 use std::sync::Arc;
 
 fn run(name: &'static str, hosts: u8, specs: Vec<(planner::Desired, world::kubernetes::Template)>, pods: usize) {
-    let mut scenario = Scenario { name, specs, wanders: false, hosts };
+    let mut scenario = Scenario { name, specs, wanders: false, hosts, faults: vec![], stuck: vec![] };
     let mut world = World { spec: 0, scale: 1, pods: vec![Pod::default(); pods], next_id: 1, pending: vec![], faults: 0, used: false, lost: Arc::default(), harm: None };
     let outcome = calm(&mut world, &mut scenario, 40);
     assert_eq!(outcome.plan, planner::Plan::Done, "{name}");

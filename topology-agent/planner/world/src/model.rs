@@ -1,0 +1,265 @@
+//! The world as a model checker sees it: everything that may happen next, and what must never be.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+use planner::{Plan, laws, plan};
+use stateright::{Model, Property};
+
+use crate::calm::calm;
+use crate::kubernetes::{boot, control, is_due, serve, stop};
+use crate::look::{NOW, look};
+use crate::perform::perform;
+use crate::scenario::{Fault, Scenario};
+use crate::valkey::{electable, fail_job, finish_job, hear, promote, sync, syncing};
+use crate::world::{Phase, World};
+
+/// Something that may happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// The agent looks and plans; with `late`, after everything has taken longer than anyone is patient.
+    Look {
+        /// Whether that is so.
+        late: bool,
+    },
+    /// The agent performs one of the steps of its round.
+    Perform(usize),
+    /// The agent dies, and with it what it had not done.
+    CutShort,
+    /// Kubernetes makes or removes a pod.
+    Control(u8),
+    /// A pod's server comes up.
+    Boot(u8),
+    /// A node hears from the others.
+    Hear(u8),
+    /// A replica is elected.
+    Elect(u8),
+    /// A replica is in sync.
+    Sync(u8),
+    /// A migration ends well.
+    Finish(u8),
+    /// A migration fails.
+    Fail(u8),
+    /// The next spec comes into force.
+    Edit,
+    /// Something goes wrong.
+    Fault(Fault, u8),
+}
+
+/// A scenario to be checked.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// What happens.
+    pub scenario: Scenario,
+    /// Where it begins.
+    pub start: World,
+    /// How many rounds are enough to finish from anywhere.
+    pub bound: u32,
+    /// Of how many states one is led to its end. The others are checked for the laws alone.
+    pub sample: u64,
+}
+
+impl Model for Checked {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![self.start.clone()]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        if world.harm.is_some() {
+            return;
+        }
+        match world.pending.len() {
+            0 => actions.extend([Action::Look { late: false }, Action::Look { late: true }]),
+            steps => {
+                actions.extend((0..steps).map(Action::Perform));
+                if world.faults > 0 {
+                    actions.push(Action::CutShort);
+                }
+            }
+        }
+        for ordinal in 0..u8::try_from(world.pods.len()).unwrap_or(u8::MAX) {
+            self.by_itself(world, ordinal, actions);
+        }
+        if usize::from(world.spec) + 1 < self.scenario.specs.len() {
+            actions.push(Action::Edit);
+        }
+        if world.faults > 0 {
+            for fault in &self.scenario.faults {
+                let pods = 0..u8::try_from(world.pods.len()).unwrap_or(u8::MAX);
+                actions.extend(pods.filter(|at| is_possible(world, *fault, *at)).map(|at| Action::Fault(*fault, at)));
+            }
+        }
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        let mut next = world.clone();
+        self.act(&mut next, &action);
+        (next != *world).then_some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("no law is broken", |_, world: &World| world.harm.is_none()),
+            Property::always("everything comes to its end", |model: &Self, world| model.ends_well(world)),
+            Property::sometimes("there is nothing left to do", |model: &Self, world| {
+                model.is_last(world) && matches!(model.plan(world, false), Plan::Done)
+            }),
+            Property::sometimes("a round is half performed", |_, world: &World| !world.pending.is_empty()),
+            Property::sometimes("something went wrong", |model: &Self, world: &World| world.faults < model.start.faults || model.start.faults == 0),
+        ]
+    }
+}
+
+impl Checked {
+    fn by_itself(&self, world: &World, ordinal: u8, actions: &mut Vec<Action>) {
+        if is_due(world, ordinal) {
+            actions.push(Action::Control(ordinal));
+        }
+        let Some(pod) = world.pods.get(usize::from(ordinal)) else { return };
+        match pod.phase {
+            Phase::Starting => actions.push(Action::Boot(ordinal)),
+            Phase::Up => {
+                actions.push(Action::Hear(ordinal));
+                if electable(world, ordinal).is_some() {
+                    actions.push(Action::Elect(ordinal));
+                }
+                if syncing(world, ordinal).is_some() {
+                    actions.push(Action::Sync(ordinal));
+                }
+                if pod.node.as_ref().and_then(|node| node.job.as_ref()).is_some_and(|job| job.running) {
+                    actions.extend([Action::Finish(ordinal)]);
+                    if world.faults > 0 {
+                        actions.push(Action::Fail(ordinal));
+                    }
+                }
+            }
+            Phase::Absent | Phase::Frozen => {}
+        }
+    }
+
+    fn act(&self, world: &mut World, action: &Action) {
+        let id_at = |world: &World, at: u8| world.running().find(|(pod, _, _)| *pod == at).map(|(_, _, node)| node.id);
+        match *action {
+            Action::Look { late } => self.look(world, late),
+            Action::Perform(index) => {
+                let step = world.pending.remove(index);
+                perform(world, &step);
+            }
+            Action::CutShort => {
+                world.pending.clear();
+                world.faults -= 1;
+            }
+            Action::Control(at) => control(world, at),
+            Action::Boot(at) => {
+                let template = world.pods.get(usize::from(at)).map_or(0, |pod| pod.template);
+                boot(world, at, self.scenario.template(template));
+            }
+            Action::Hear(at) => hear(world, at),
+            Action::Elect(at) => {
+                if let Some((id, primary)) = id_at(world, at).zip(electable(world, at)) {
+                    promote(world, id, primary);
+                    world.note_losses();
+                }
+            }
+            Action::Sync(at) => {
+                sync(world, at);
+                world.note_losses();
+            }
+            Action::Finish(at) => id_at(world, at).into_iter().for_each(|id| finish_job(world, id)),
+            Action::Fail(at) => {
+                world.faults -= 1;
+                id_at(world, at).into_iter().for_each(|id| fail_job(world, id));
+            }
+            Action::Edit => world.spec += 1,
+            Action::Fault(fault, at) => {
+                world.faults -= 1;
+                strike(world, fault, at);
+                world.note_losses();
+            }
+        }
+    }
+
+    fn plan(&self, world: &World, late: bool) -> Plan {
+        let desired = self.scenario.specs.get(usize::from(world.spec)).map(|(desired, _)| desired);
+        desired.map_or(Plan::Done, |desired| plan(desired, &look(world, &self.scenario, late), NOW))
+    }
+
+    fn look(&self, world: &mut World, late: bool) {
+        let Some((desired, _)) = self.scenario.specs.get(usize::from(world.spec)) else { return };
+        let view = look(world, &self.scenario, late);
+        if let Plan::Do(round, _) = plan(desired, &view, NOW) {
+            if let Err(broken) = laws::check_round(desired, &view, &round.0) {
+                let steps: Vec<String> = round.0.iter().map(ToString::to_string).collect();
+                world.break_law(format!("{broken}: {}", steps.join("; ")));
+            }
+            world.pending = round.0;
+        }
+    }
+
+    fn is_last(&self, world: &World) -> bool {
+        usize::from(world.spec) + 1 == self.scenario.specs.len()
+    }
+
+    /// Whether the planner alone brings a world to rest, once nothing more goes wrong. Led there for a sample of all states.
+    #[must_use]
+    pub fn ends_well(&self, world: &World) -> bool {
+        let mut hasher = DefaultHasher::new();
+        world.hash(&mut hasher);
+        if hasher.finish() % self.sample != 0 || world.harm.is_some() {
+            return true;
+        }
+        let mut end = world.clone();
+        end.faults = 0;
+        let outcome = calm(&mut end, &self.scenario, self.bound);
+        let rests = match outcome.plan {
+            Plan::Done => true,
+            // What was lost by a fault comes back only by somebody's hand.
+            Plan::Stuck(_) => !end.lost.is_empty() || self.scenario.gets_stuck(world.spec),
+            Plan::Do(..) | Plan::Wait(..) => !end.lost.is_empty(),
+        };
+        rests && end.harm.is_none()
+    }
+}
+
+fn is_possible(world: &World, fault: Fault, at: u8) -> bool {
+    let Some(pod) = world.pods.get(usize::from(at)) else { return false };
+    match fault {
+        Fault::Crash | Fault::Move | Fault::Freeze => pod.phase == Phase::Up,
+        Fault::LoseVolume => pod.phase == Phase::Up && pod.node.is_some(),
+        Fault::Thaw => pod.phase == Phase::Frozen,
+        Fault::FailOver => pod.node.as_ref().is_some_and(|node| pod.phase == Phase::Up && node.synced()),
+    }
+}
+
+fn strike(world: &mut World, fault: Fault, at: u8) {
+    match fault {
+        Fault::Crash | Fault::Move | Fault::LoseVolume => {
+            stop(world, at);
+            let Some(pod) = world.pods.get_mut(usize::from(at)) else { return };
+            pod.phase = if fault == Fault::Crash { Phase::Starting } else { Phase::Absent };
+            if fault == Fault::LoseVolume {
+                pod.node = None;
+            }
+        }
+        Fault::Freeze => {
+            stop(world, at);
+            world.pods.get_mut(usize::from(at)).into_iter().for_each(|pod| pod.phase = Phase::Frozen);
+        }
+        Fault::Thaw => {
+            world.pods.get_mut(usize::from(at)).into_iter().for_each(|pod| pod.phase = Phase::Up);
+            let id = world.pods.get(usize::from(at)).and_then(|pod| pod.node.as_ref()).map(|node| node.id);
+            id.into_iter().for_each(|id| serve(world, id));
+        }
+        Fault::FailOver => {
+            let node = world.pods.get(usize::from(at)).and_then(|pod| pod.node.as_ref());
+            let ids = node.and_then(|node| node.primary().map(|primary| (node.id, primary)));
+            if let Some((id, primary)) = ids.filter(|(_, primary)| world.up(*primary).is_some()) {
+                fail_job(world, primary);
+                promote(world, id, primary);
+            }
+        }
+    }
+}
