@@ -39,7 +39,8 @@ const ELECTION: Span = Span::seconds(30);
 
 /// Everything that is decided, in the order of danger.
 pub(crate) fn all(situation: &Situation<'_>, draft: &mut Draft) {
-    upkeep::labels_and_volumes(situation, draft);
+    let layout = Layout::of(situation);
+    upkeep::labels_and_volumes(situation, &layout, draft);
     if foreign::decide(situation, draft).is_break() {
         return;
     }
@@ -49,21 +50,20 @@ pub(crate) fn all(situation: &Situation<'_>, draft: &mut Draft) {
     addresses::decide(situation, draft);
     cleanup::decide(situation, draft);
     meet::decide(situation, draft);
-    if form::decide(situation, draft).is_continue() {
-        shards(situation, draft);
+    if form::decide(situation, &layout, draft).is_continue() {
+        shards(situation, &layout, draft);
     }
     upkeep::settings(situation, draft);
 }
 
 /// What is decided for the shards of a cluster that has its slots handed out.
-fn shards(situation: &Situation<'_>, draft: &mut Draft) {
-    let layout = Layout::of(situation);
+fn shards(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
     open::decide(situation, draft);
-    replicas::decide(situation, &layout, draft);
-    migrations::decide(situation, &layout, draft);
-    leave::decide(situation, &layout, draft);
-    roll::decide(situation, &layout, draft);
-    balance::decide(situation, &layout, draft);
+    replicas::decide(situation, layout, draft);
+    migrations::decide(situation, layout, draft);
+    leave::decide(situation, layout, draft);
+    roll::decide(situation, layout, draft);
+    balance::decide(situation, layout, draft);
 }
 
 /// Whether the next decision may be made.

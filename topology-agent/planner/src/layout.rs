@@ -1,6 +1,7 @@
 //! Which pod should serve which shard, and which nodes lead the shards.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use spec::Spread;
 
@@ -16,6 +17,10 @@ pub(crate) struct Layout {
     pub(crate) shards: Vec<Shard>,
     /// The primaries of the shards that dissolve.
     pub(crate) dissolving: Vec<NodeId>,
+    /// The primary of each shard, by the number of the shard: the one that it has, or the one that it is to get.
+    pub(crate) primaries: BTreeMap<u16, NodeId>,
+    /// The shard of each primary that leads one.
+    led: BTreeMap<NodeId, usize>,
 }
 
 /// A shard that stays or is to be made.
@@ -37,12 +42,14 @@ impl Layout {
             .map(|number| Shard { number, head: numbers.get(&number).copied(), members: Vec::new() })
             .collect();
         seat(situation, &mut shards);
-        Self { shards, dissolving }
+        let primaries = primaries(situation, &shards);
+        let led = (0..).zip(&shards).filter_map(|(at, shard)| shard.head.map(|head| (head, at))).collect();
+        Self { shards, dissolving, primaries, led }
     }
 
     /// The shard that a node leads.
     pub(crate) fn led_by(&self, head: NodeId) -> Option<&Shard> {
-        self.shards.iter().find(|shard| shard.head == Some(head))
+        self.led.get(&head).and_then(|at| self.shards.get(*at))
     }
 }
 
@@ -55,10 +62,9 @@ impl Shard {
 
 /// The nodes that lead a shard: those that own slots, and those that others follow.
 fn heads(situation: &Situation<'_>) -> Vec<NodeId> {
-    let followed: BTreeSet<NodeId> = situation.members().filter_map(|(_, _, server)| server.follows()).collect();
     let leads = |node: &&Node<'_>| {
         let primary = node.row.role == Some(Role::Primary) && situation.joined.contains(&node.id);
-        situation.owners.contains_key(&node.id) || primary && node.seen.is_some() && followed.contains(&node.id)
+        situation.owners.contains_key(&node.id) || primary && node.seen.is_some() && situation.is_followed(node.id)
     };
     situation.nodes.values().filter(leads).map(|node| node.id).collect()
 }
@@ -165,4 +171,29 @@ impl<'a> Numbers<'a> {
         self.next += usize::from(number == next);
         number
     }
+}
+
+/// The primary of each shard: the one that it has, or the member whose zone has the fewest so far.
+fn primaries(situation: &Situation<'_>, shards: &[Shard]) -> BTreeMap<u16, NodeId> {
+    let mut zones: BTreeMap<Option<Arc<str>>, usize> = BTreeMap::new();
+    let zone_of = |id: &NodeId| {
+        let pod = situation.target(*id).and_then(|target| situation.view.pods.get(&target.pod));
+        pod.and_then(|pod| pod.place.zone.clone())
+    };
+    for head in shards.iter().filter_map(|shard| shard.head) {
+        *zones.entry(zone_of(&head)).or_default() += 1;
+    }
+    let mut primaries = BTreeMap::new();
+    for shard in shards {
+        let could_lead = |id: &&NodeId| situation.server(**id).is_some_and(|server| server.role == Role::Primary);
+        let least = |id: &&NodeId| zones.get(&zone_of(id)).copied().unwrap_or_default();
+        let chosen = shard.head.or_else(|| shard.members.iter().filter(could_lead).min_by_key(least).copied());
+        if let Some(id) = chosen {
+            if shard.head.is_none() {
+                *zones.entry(zone_of(&id)).or_default() += 1;
+            }
+            primaries.insert(shard.number, id);
+        }
+    }
+    primaries
 }

@@ -10,7 +10,7 @@ use crate::id::{NodeId, Ordinal};
 use crate::slots::{SLOTS, SlotSet};
 use crate::step::Target;
 use crate::time::Time;
-use crate::view::{Health, Link, Pod, Role, Row, Server, View};
+use crate::view::{Health, JobState, Link, Pod, Role, Row, Server, View};
 
 /// A view, read.
 pub(crate) struct Situation<'a> {
@@ -27,6 +27,12 @@ pub(crate) struct Situation<'a> {
     pub(crate) agreed: bool,
     /// The nodes that are part of the cluster: those that an owner knows, or all that know anybody while there is none.
     pub(crate) joined: BTreeSet<NodeId>,
+    /// The nodes of which slots are on their way, to them or from them.
+    pub(crate) moving: BTreeSet<NodeId>,
+    /// Who follows each primary, seen or not.
+    followers: BTreeMap<NodeId, Vec<NodeId>>,
+    /// The opinions that the primaries that answered hold.
+    voices: BTreeSet<usize>,
 }
 
 /// One node.
@@ -48,7 +54,17 @@ impl<'a> Situation<'a> {
         let covered = owners.values().flat_map(SlotSet::ranges).map(|(start, end)| start..=end).collect::<SlotSet>();
         let joined = joined(view, &nodes, &owners);
         let agreed = agreed(view, &owners, &joined);
-        Self { desired, view, now, nodes, owners, unowned: covered.complement(), agreed, joined }
+        let moving = moving(view);
+        let mut followers: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        for node in nodes.values() {
+            if let Some(Role::Replica(primary)) = node.row.role {
+                followers.entry(primary).or_default().push(node.id);
+            }
+        }
+        let answered = owners.keys().filter_map(|id| nodes.get(id)).filter_map(|node| node.seen);
+        let voices = answered.map(|(_, server)| server.opinion).collect();
+        let unowned = covered.complement();
+        Self { desired, view, now, nodes, owners, unowned, agreed, joined, moving, followers, voices }
     }
 
     /// The server of a node, if it answered.
@@ -77,7 +93,12 @@ impl<'a> Situation<'a> {
 
     /// The nodes that follow a node, seen or not.
     pub(crate) fn followers(&self, primary: NodeId) -> impl Iterator<Item = &Node<'a>> {
-        self.nodes.values().filter(move |node| node.row.role == Some(Role::Replica(primary)))
+        self.followers.get(&primary).into_iter().flatten().filter_map(|id| self.nodes.get(id))
+    }
+
+    /// Whether a server that answered follows a node.
+    pub(crate) fn is_followed(&self, primary: NodeId) -> bool {
+        self.followers(primary).any(|node| node.seen.is_some())
     }
 
     /// Whether a replica has all that its primary has, but for what was written in the last moment.
@@ -109,15 +130,14 @@ impl<'a> Situation<'a> {
 
     /// Whether every primary answered and is connected to a replica that is to ask for their votes.
     pub(crate) fn all_voters_see(&self, replica: NodeId) -> bool {
-        self.owners.keys().all(|voter| self.server(*voter).is_some()) && self.living_voters_see(replica)
+        let (alive, voters) = self.voters();
+        alive == voters && self.living_voters_see(replica)
     }
 
     /// Whether every primary that answered is connected to a replica.
     pub(crate) fn living_voters_see(&self, replica: NodeId) -> bool {
-        let opinions: BTreeSet<usize> =
-            self.owners.keys().filter_map(|voter| self.server(*voter)).map(|server| server.opinion).collect();
-        let rows = opinions.into_iter().map(|held| self.view.opinions.get(held).and_then(|opinion| opinion.row(replica)));
-        rows.into_iter().all(|row| row.is_some_and(|row| row.linked && row.health == Health::Fine))
+        let mut rows = self.voices.iter().map(|held| self.view.opinions.get(*held).and_then(|opinion| opinion.row(replica)));
+        rows.all(|row| row.is_some_and(|row| row.linked && row.health == Health::Fine))
     }
 
     /// Whether nothing was ever written: every pod that should be there answered, and none holds a key.
@@ -183,6 +203,16 @@ fn owners(nodes: &BTreeMap<NodeId, Node<'_>>) -> BTreeMap<NodeId, SlotSet> {
         }
     }
     owners
+}
+
+fn moving(view: &View) -> BTreeSet<NodeId> {
+    let mut moving = BTreeSet::new();
+    for (_, _, server) in view.servers().filter(|(_, _, server)| server.role == Role::Primary) {
+        let running = server.jobs.iter().filter(|job| job.state == JobState::Running).map(|job| [server.id, job.target]);
+        moving.extend(running.flatten());
+        moving.extend(server.open.first().map(|_| server.id));
+    }
+    moving
 }
 
 fn joined(view: &View, nodes: &BTreeMap<NodeId, Node<'_>>, owners: &BTreeMap<NodeId, SlotSet>) -> BTreeSet<NodeId> {

@@ -3,7 +3,7 @@
 use crate::id::NodeId;
 use crate::situation::Situation;
 use crate::step::{FailoverMode, Step};
-use crate::view::{JobState, Link, Server};
+use crate::view::Link;
 
 /// Why a planned failover cannot be asked for right now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) fn planned(
     primary: NodeId,
     candidates: impl Iterator<Item = NodeId>,
 ) -> Result<Step, NotYet> {
-    let busy = situation.server(primary).is_none_or(|server| server.paused || is_moving_slots(situation, primary));
+    let busy = situation.server(primary).is_none_or(|server| server.paused || situation.moving.contains(&primary));
     if busy {
         return Err(NotYet::Busy);
     }
@@ -37,16 +37,6 @@ pub(super) fn planned(
     let best = best.ok_or(NotYet::Sync)?;
     let replica = situation.target(best).filter(|_| situation.all_voters_see(best)).ok_or(NotYet::Links)?;
     Ok(Step::Failover { replica, primary, mode: FailoverMode::Planned })
-}
-
-/// Whether slots of a primary are on their way, to it or from it.
-pub(super) fn is_moving_slots(situation: &Situation<'_>, primary: NodeId) -> bool {
-    let moves = |server: &Server| {
-        let running = server.jobs.iter().filter(|job| job.state == JobState::Running);
-        let mut ends = running.map(|job| job.target);
-        ends.any(|target| target == primary || server.id == primary) || server.id == primary && !server.open.is_empty()
-    };
-    situation.members().any(|(_, _, server)| moves(server))
 }
 
 /// The replica with most of the data of a primary that cannot be asked any more.

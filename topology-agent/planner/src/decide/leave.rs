@@ -50,7 +50,7 @@ fn part(situation: &Situation<'_>, layout: &Layout, node: Target, server: &Serve
         Role::Primary if server.keys > 0 => {
             draft.stuck(Scope::Pod(node.pod), Trouble::KeysLeft { keys: server.keys });
         }
-        Role::Primary if situation.joined.contains(&node.id) && is_followed(situation, node.id) => {
+        Role::Primary if situation.joined.contains(&node.id) && situation.is_followed(node.id) => {
             draft.wait(Scope::Pod(node.pod), Waiting::Rest, situation.now + MOMENT);
         }
         Role::Primary if situation.joined.contains(&node.id) => draft.step(Step::Reset { node }),
@@ -58,10 +58,6 @@ fn part(situation: &Situation<'_>, layout: &Layout, node: Target, server: &Serve
         Role::Replica(primary) if is_dispensable(situation, layout, primary) => draft.step(Step::Reset { node }),
         Role::Replica(_) => draft.wait(Scope::Pod(node.pod), Waiting::Sync, situation.now + MOMENT),
     }
-}
-
-fn is_followed(situation: &Situation<'_>, primary: NodeId) -> bool {
-    situation.members().any(|(_, _, server)| server.follows() == Some(primary))
 }
 
 /// A primary whose shard stays hands it over to a member that stays. One whose shard dissolves is drained first.

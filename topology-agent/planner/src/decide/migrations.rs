@@ -1,10 +1,8 @@
 //! Slots on their way: to new shards, from those that dissolve, and between those that own too many and too few.
 
-use std::collections::BTreeSet;
-
 use spec::{Series, Version};
 
-use super::{MOMENT, WHILE, failover, form};
+use super::{MOMENT, WHILE};
 use crate::draft::Draft;
 use crate::id::NodeId;
 use crate::layout::Layout;
@@ -49,8 +47,7 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
 
 /// The primaries of all shards, and what they own.
 fn holders(situation: &Situation<'_>, layout: &Layout) -> (Vec<NodeId>, Vec<Holder>) {
-    let primaries = form::primaries(situation, &layout.shards);
-    let stay = primaries.values().map(|id| (*id, true));
+    let stay = layout.primaries.values().map(|id| (*id, true));
     let go = layout.dissolving.iter().map(|id| (*id, false));
     let own = |id: &NodeId| situation.owners.get(id).cloned().unwrap_or_default();
     stay.chain(go).map(|(id, stays)| (id, Holder { slots: own(&id), stays })).unzip()
@@ -108,8 +105,7 @@ fn begin(
 /// Whether all that are to follow a primary, and can, are in sync: what it is given would otherwise have fewer copies than it should.
 /// Members that still serve a shard that dissolves cannot yet.
 fn is_whole(situation: &Situation<'_>, layout: &Layout, to: NodeId) -> bool {
-    let primaries = form::primaries(situation, &layout.shards);
-    let shard = layout.shards.iter().find(|shard| primaries.get(&shard.number) == Some(&to));
+    let shard = layout.shards.iter().find(|shard| layout.primaries.get(&shard.number) == Some(&to));
     let bound = |id: &NodeId| layout.dissolving.iter().any(|head| situation.serves(*id, *head));
     let wanted = usize::try_from(situation.desired.members()).unwrap_or(usize::MAX);
     shard.is_some_and(|shard| {
@@ -164,9 +160,4 @@ fn bytes_of(situation: &Situation<'_>, giver: &Server, from: NodeId, slots: u64)
     let owned = situation.owners.get(&from).map_or(1, SlotSet::len).max(1);
     let data = if giver.keys == 0 { 0 } else { giver.memory };
     data / u64::from(owned) * slots
-}
-
-/// The nodes at either end of a migration that is under way.
-pub(super) fn moving(situation: &Situation<'_>) -> BTreeSet<NodeId> {
-    situation.owners.keys().copied().filter(|id| failover::is_moving_slots(situation, *id)).collect()
 }

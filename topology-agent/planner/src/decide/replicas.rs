@@ -1,6 +1,6 @@
 //! Replicas: who follows whom.
 
-use super::{MOMENT, PATIENCE, WHILE, failover, form};
+use super::{MOMENT, PATIENCE, WHILE, failover};
 use crate::draft::Draft;
 use crate::id::NodeId;
 use crate::layout::{Layout, Shard};
@@ -13,11 +13,10 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
     if draft.is_unsettled() {
         return;
     }
-    let primaries = form::primaries(situation, &layout.shards);
     let calm = draft.is_calm();
     let mut moves = Vec::new();
     for shard in &layout.shards {
-        let Some(head) = primaries.get(&shard.number).copied() else {
+        let Some(head) = layout.primaries.get(&shard.number).copied() else {
             lead(situation, shard, calm, draft);
             continue;
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{MOMENT, WHILE, failover, migrations};
+use super::{MOMENT, WHILE, failover};
 use crate::draft::Draft;
 use crate::id::{NodeId, Ordinal};
 use crate::layout::{Layout, Shard};
@@ -101,7 +101,7 @@ fn restart_one(situation: &Situation<'_>, shard: &Shard, draft: &mut Draft) {
     let Some(head) = shard.head else { return };
     let unwell: Vec<NodeId> = shard.members.iter().copied().filter(|id| !is_well_node(situation, *id)).collect();
     let wanted = usize::try_from(situation.desired.members()).unwrap_or(usize::MAX);
-    let ready = shard.members.len() == wanted && !migrations::moving(situation).contains(&head);
+    let ready = shard.members.len() == wanted && !situation.moving.contains(&head);
     match unwell.as_slice() {
         [] if ready && draft.is_free(head) => next_in_turn(situation, shard, head, draft),
         // What does not get well on an old template may do so on the current one, and there is nothing to lose.

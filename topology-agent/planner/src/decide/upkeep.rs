@@ -8,7 +8,7 @@ use crate::step::{Step, Target};
 use crate::view::{Labels, Pod, Role, RoleLabel};
 
 /// Labels follow what servers say of themselves at once: Services send clients by them.
-pub(super) fn labels_and_volumes(situation: &Situation<'_>, draft: &mut Draft) {
+pub(super) fn labels_and_volumes(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
     for (ordinal, pod) in &situation.view.pods {
         let grown = situation.desired.volume.zip(pod.volume).filter(|(wanted, present)| wanted > present);
         if let Some((bytes, _)) = grown {
@@ -18,7 +18,6 @@ pub(super) fn labels_and_volumes(situation: &Situation<'_>, draft: &mut Draft) {
     if !situation.is_formed() {
         return;
     }
-    let layout = Layout::of(situation);
     for shard in &layout.shards {
         let leads = |id: &NodeId| shard.head.is_some_and(|head| situation.serves(*id, head));
         for member in shard.members.iter().filter(|member| leads(member)) {

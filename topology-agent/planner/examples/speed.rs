@@ -1,0 +1,156 @@
+//! How long a plan takes for large clusters, at rest and at work: the median of many runs, in milliseconds.
+
+#![allow(clippy::print_stdout, reason = "what it measured is what it is for")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use planner::{
+    Desired, Health, Labels, Link, NodeId, Opinion, Ordinal, Place, Plan, Pod, Role, RoleLabel, Row, SLOTS, Server, Sight, SlotSet,
+    Span, Template, Time, View, plan,
+};
+use spec::{Series, Spread, Version};
+
+const NOW: Time = Time(1_000_000);
+
+fn id(number: u32) -> NodeId {
+    let mut bytes = [0; 20];
+    // Scattered, as real ones are.
+    let scattered = number.wrapping_mul(2_654_435_761);
+    bytes.iter_mut().zip(scattered.to_be_bytes().into_iter().chain(number.to_be_bytes())).for_each(|(byte, value)| *byte = value);
+    NodeId(bytes)
+}
+
+fn address(pod: u32) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + pod))
+}
+
+fn desired(shards: u16) -> Desired {
+    Desired {
+        shards,
+        replicas: 1,
+        series: Series::V9_1,
+        host_spread: Spread::Required,
+        zone_spread: Spread::Preferred,
+        rebalance: true,
+        migrations: 4,
+        paused: false,
+        canary: true,
+        sync_timeout: Span::seconds(300),
+        downgrade: false,
+        persistent: true,
+        volume: None,
+        settings: BTreeMap::new(),
+    }
+}
+
+/// The slots of a shard among so many.
+fn share(shard: u32, shards: u32) -> SlotSet {
+    let cut = |at: u32| u16::try_from(u32::from(SLOTS) * at / shards).unwrap_or(SLOTS);
+    SlotSet::range(cut(shard)..=cut(shard + 1) - 1)
+}
+
+/// A cluster of primaries with even and replicas with odd ordinals, at rest; or pods that know nobody.
+fn view(shards: u32, formed: bool) -> View {
+    let role = |pod: u32| if pod % 2 == 0 || !formed { Role::Primary } else { Role::Replica(id(pod - 1)) };
+    let row = |pod: u32| Row {
+        id: id(pod),
+        pod: Some(Ordinal(pod)),
+        address: Some(address(pod)),
+        role: Some(role(pod)),
+        health: Health::Fine,
+        linked: true,
+        epoch: u64::from(pod) + 1,
+        slots: if formed && pod % 2 == 0 { share(pod / 2, shards) } else { SlotSet::EMPTY },
+    };
+    let opinions = if formed {
+        let mut rows: Vec<Row> = (0..shards * 2).map(row).collect();
+        rows.sort_unstable_by_key(|row| row.id);
+        vec![Opinion { rows }]
+    } else {
+        (0..shards * 2).map(|pod| Opinion { rows: vec![row(pod)] }).collect()
+    };
+    let settings = Arc::new(BTreeMap::new());
+    let pods = (0..shards * 2).map(|pod| (Ordinal(pod), member(pod, role(pod), formed, Arc::clone(&settings)))).collect();
+    View { scale: shards * 2, pods, opinions }
+}
+
+fn member(pod: u32, role: Role, formed: bool, settings: Arc<BTreeMap<String, String>>) -> Pod {
+    let leads = formed && pod % 2 == 0;
+    let server = Server {
+        id: id(pod),
+        version: Version { series: Series::V9_1, patch: Some(2) },
+        opinion: if formed { 0 } else { usize::try_from(pod).unwrap_or_default() },
+        role,
+        epoch: if formed { 5000 } else { 0 },
+        history: id(pod / 2),
+        offset: 1,
+        link: Link::Up,
+        followers: if leads { BTreeSet::from([id(pod + 1)]) } else { BTreeSet::new() },
+        paused: false,
+        keys: u64::from(formed),
+        strays: SlotSet::EMPTY,
+        open: Vec::new(),
+        jobs: Vec::new(),
+        memory: 1 << 30,
+        max_memory: None,
+        io_threads: 1,
+        field_expiry: false,
+        settings,
+    };
+    let label = if leads { RoleLabel::Primary } else { RoleLabel::Replica };
+    Pod {
+        uid: Arc::from("uid"),
+        template: Template::Current,
+        place: Place { host: Some(Arc::from(format!("host-{}", pod % 97))), zone: Some(Arc::from(format!("zone-{}", pod % 3))) },
+        address: Some(address(pod)),
+        started: NOW,
+        terminating: false,
+        labels: if formed {
+            Labels { role: Some(label), shard: u16::try_from(pod / 2).ok() }
+        } else {
+            Labels::default()
+        },
+        volume: None,
+        sight: Sight::Seen(Box::new(server)),
+    }
+}
+
+fn median(desired: &Desired, view: &View) -> (Duration, Plan) {
+    let mut times: Vec<Duration> = Vec::new();
+    let mut last = Plan::Done;
+    for _ in 0..31 {
+        let started = Instant::now();
+        last = std::hint::black_box(plan(std::hint::black_box(desired), std::hint::black_box(view), NOW));
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    (times.get(times.len() / 2).copied().unwrap_or_default(), last)
+}
+
+fn main() {
+    println!("{:<28} {:>10} {:>10}  plan", "plan() for", "500 × 2", "1,000 × 2");
+    let old = |mut view: View| {
+        view.pods.values_mut().for_each(|pod| pod.template = Template::Old);
+        view
+    };
+    let grown = |shards: u32| {
+        let mut view = view(shards, true);
+        view.scale += 2;
+        view
+    };
+    let cases: [(&str, &dyn Fn(u32) -> (Desired, View)); 4] = [
+        ("a cluster at rest", &|shards| (desired(u16::try_from(shards).unwrap_or(1)), view(shards, true))),
+        ("nodes that know nobody", &|shards| (desired(u16::try_from(shards).unwrap_or(1)), view(shards, false))),
+        ("a new template", &|shards| (desired(u16::try_from(shards).unwrap_or(1)), old(view(shards, true)))),
+        ("one shard more", &|shards| (desired(u16::try_from(shards + 1).unwrap_or(1)), grown(shards))),
+    ];
+    for (name, case) in cases {
+        let measured: Vec<(Duration, Plan)> = [500, 1000].map(|shards| case(shards)).map(|(desired, view)| median(&desired, &view)).into();
+        let figures: Vec<String> = measured.iter().map(|(time, _)| format!("{:>7.2} ms", time.as_secs_f64() * 1000.0)).collect();
+        let steps = measured.last().map_or(0, |(_, plan)| plan.steps().len());
+        println!("{name:<28} {}  {steps} steps", figures.join(" "));
+    }
+}
