@@ -88,7 +88,7 @@ fn a_change_of_one_field_changes_as_few_lines_as_it_can() {
         ("/spec/placement/nodeSelector", json!({"disk": "ssd"}), 6),
         ("/spec/placement/tolerations", json!([{"operator": "Exists"}]), 6),
         ("/spec/placement/priorityClassName", json!("high"), 3),
-        ("/spec/disruptionBudget", json!("PerShard"), 43),
+        ("/spec/disruptionBudget", json!("PerShard"), 45),
         ("/spec/access/clients", json!([]), 8),
         ("/spec/monitoring/prometheusRule", json!(true), 90),
         ("/spec/monitoring/podMonitor", json!(true), 25),

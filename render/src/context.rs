@@ -156,6 +156,8 @@ struct Alerts {
 pub(crate) struct Budget {
     name: String,
     selector: Labels,
+    is_of_shard: bool,
+    replicas: u8,
 }
 
 impl Context {
@@ -334,17 +336,20 @@ fn selector(cluster: &Cluster, component: &str) -> Labels {
 }
 
 fn budgets(cluster: &Cluster, names: &Names) -> Vec<Budget> {
-    let everyone = selector(cluster, names::SERVER);
+    let whole = Budget {
+        name: names.cluster.clone(),
+        selector: selector(cluster, names::SERVER),
+        is_of_shard: false,
+        replicas: cluster.replicas_per_shard,
+    };
+    let of_shard = |shard: u16| {
+        let mut budget = Budget { name: names.shard_budget(shard), is_of_shard: true, ..whole.clone() };
+        budget.selector.insert(names::SHARD_LABEL.to_owned(), shard.to_string());
+        budget
+    };
     match cluster.disruption_budget {
-        DisruptionBudget::PerCluster => vec![Budget { name: names.cluster.clone(), selector: everyone }],
-        DisruptionBudget::PerShard => {
-            let of_shard = |shard: u16| {
-                let mut selector = everyone.clone();
-                selector.insert(names::SHARD_LABEL.to_owned(), shard.to_string());
-                Budget { name: names.shard_budget(shard), selector }
-            };
-            (0..cluster.shards).map(of_shard).collect()
-        }
+        DisruptionBudget::PerShard => (0..cluster.shards).map(of_shard).collect(),
+        DisruptionBudget::PerCluster => vec![whole],
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::policy::v1::PodDisruptionBudgetSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use spec::{Auth, Cluster, Tls, names};
@@ -25,6 +26,7 @@ pub(crate) fn judge(drafts: &[Draft], trees: &[Tree<'_>], cluster: &Cluster) -> 
         workloads.iter().flat_map(|workload| what_a_pod_names_is_there(workload, &objects, cluster)).collect(),
         workloads.iter().flat_map(what_is_mounted_is_a_volume).collect(),
         every_selector_selects_pods(&objects, &workloads),
+        a_budget_that_counts_the_absent_covers_a_workload(&objects, &workloads),
         services_lead_to_ports(&objects, &workloads),
         the_binding_binds_what_is_there(&objects),
     ];
@@ -249,6 +251,20 @@ fn every_selector_selects_pods(objects: &[Object], workloads: &[Workload<'_>]) -
     selectors.filter(lost).map(|selector| format!("{selector:?} selects no pods")).collect()
 }
 
+/// The pods of `maxUnavailable` are counted against the whole workload: for a part of it, no eviction would ever be allowed.
+fn a_budget_that_counts_the_absent_covers_a_workload(objects: &[Object], workloads: &[Workload<'_>]) -> Vec<String> {
+    let covers_all = |budget: &PodDisruptionBudgetSpec| {
+        workloads.iter().any(|workload| Some(workload.selector) == budget.selector.as_ref())
+    };
+    let is_bad = |object: &&Object| match object {
+        Object::PodDisruptionBudget(budget) => {
+            budget.spec.as_ref().is_some_and(|spec| spec.max_unavailable.is_some() && !covers_all(spec))
+        }
+        _ => false,
+    };
+    objects.iter().filter(is_bad).map(|_| "a budget with maxUnavailable covers a part of a workload".to_owned()).collect()
+}
+
 fn services_lead_to_ports(objects: &[Object], workloads: &[Workload<'_>]) -> Vec<String> {
     let containers = workloads.iter().flat_map(|workload| &workload.pod.containers);
     let ports: BTreeSet<&str> = containers
@@ -286,4 +302,41 @@ fn the_binding_binds_what_is_there(objects: &[Object]) -> Vec<String> {
         _ => false,
     };
     objects.iter().filter(|object| bad(object)).map(|_| "the RoleBinding binds what is not there".to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest;
+
+    const SPEC: &str = "apiVersion: valkey-gitops.dev/v1alpha1\nkind: ValkeyCluster\nmetadata: {name: a, namespace: b}\nspec:\n  \
+                        version: \"9.1\"\n  tls: {issuerRef: {name: ca}}\n  auth: {passwordSecret: {name: s}}\n  \
+                        disruptionBudget: PerShard\n  monitoring: {podMonitor: true}\n";
+
+    /// What the laws say of a manifest in which the text of one template is changed.
+    fn verdict(template: &str, from: &str, to: &str) -> String {
+        let cluster = spec::read(SPEC, None).unwrap().remove(0).cluster;
+        let mut drafts = manifest::write(&cluster).unwrap();
+        let draft = drafts.iter_mut().find(|draft| draft.template == template).unwrap();
+        assert!(draft.text.contains(from), "{}", draft.text);
+        draft.text = draft.text.replace(from, to);
+        let trees: Vec<Tree<'_>> = drafts.iter().map(|draft| draft.tree().unwrap()).collect();
+        judge(&drafts, &trees, &cluster).map_or_else(|error| error.to_string(), |()| "lawful".to_owned())
+    }
+
+    #[test]
+    fn every_law_is_broken_by_what_it_is_about() {
+        let broken = [
+            ("pod-disruption-budget.yaml", "minAvailable:", "maxUnavailable:", "covers a part of a workload"),
+        ];
+        for (template, from, to, law) in broken {
+            let said = verdict(template, from, to);
+            assert!(said.contains(law), "{template} with {to}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_is_rendered_breaks_none() {
+        assert_eq!(verdict("service.yaml", "ClusterIP", "ClusterIP"), "lawful");
+    }
 }

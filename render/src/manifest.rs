@@ -69,7 +69,7 @@ impl Manifest {
 }
 
 /// Fills every template that the spec asks for.
-fn write(cluster: &Cluster) -> Result<Vec<Draft>, Error> {
+pub(crate) fn write(cluster: &Cluster) -> Result<Vec<Draft>, Error> {
     let context = Context::of(cluster)?;
     let seen = Value::from(Serde(&context));
     let mut drafts = Vec::new();
