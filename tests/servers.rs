@@ -272,6 +272,26 @@ fn liveness_spares_a_busy_server_and_fails_a_frozen_one() {
     });
 }
 
+/// As many clients as the server takes hang on its socket.
+const FULL: &str = "cli0 CONFIG SET maxclients 4 >/dev/null\n\
+     for n in 1 2 3 4 5; do (sleep 100 | pod0 valkey-cli -s /run/valkey/valkey.sock >/dev/null 2>&1 &); done\n\
+     is_full() { pod0 sh -c 'echo PING | valkey-cli -s /run/valkey/valkey.sock 2>&1' | grep -v PONG >/dev/null; }\n\
+     until_true is_full\n";
+
+#[test]
+fn liveness_spares_a_server_with_as_many_clients_as_it_takes() {
+    for changes in [vec![], vec![password()]] {
+        each_series(&changes, |story| {
+            let said = story.play(&format!(
+                "start pod0\n{FULL}\
+                 pod0 sh -c 'echo PING | valkey-cli -s /run/valkey/valkey.sock 2>&1 || true'\n\
+                 pod0 sh /etc/valkey/liveness.sh && echo spared",
+            ));
+            assert!(said.ends_with("spared\n"), "{said}");
+        });
+    }
+}
+
 #[test]
 fn the_password_is_in_no_argument_and_no_environment() {
     each_series(&[password()], |story| {
