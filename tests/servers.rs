@@ -197,11 +197,17 @@ fn a_member_is_ready_when_it_has_joined_a_working_cluster() {
         let said = story.play(
             "start pod0\n\
              pod0 sh /etc/valkey/readiness.sh || echo \"(not ready)\"\n\
-             cli0 CLUSTER ADDSLOTSRANGE 0 16383\n\
+             cli0 CLUSTER ADDSLOTSRANGE 0 8191\n\
+             is_ok() { cli0 CLUSTER INFO | grep -q cluster_state:ok; }; until_true is_ok\n\
+             pod0 sh /etc/valkey/readiness.sh || echo \"(not ready)\"\n\
+             cli0 CLUSTER ADDSLOTSRANGE 8192 16383\n\
              until_true pod0 sh /etc/valkey/readiness.sh\n\
              echo ready",
         );
-        assert_eq!(said, "not part of a working cluster\n(not ready)\nOK\nready\n");
+        assert_eq!(
+            said,
+            "not part of a working cluster\n(not ready)\nOK\nnot all slots are assigned\n(not ready)\nOK\nready\n"
+        );
     });
 }
 
@@ -234,14 +240,42 @@ fn a_stopping_primary_hands_over_first() {
     for changes in [vec![], vec![password(), tls()]] {
         each_series(&changes, |story| {
             let said = story.play(&format!(
-                "{TWO_MEMBERS}\
-                 linked() {{ cli0 CLUSTER NODES | grep -q 'slave .* connected'; }}; until_true linked; sleep 1\n\
+                "{TWO_MEMBERS}{LINKED}\
                  pod0 sh /etc/valkey/stop.sh >/dev/null 2>&1\n\
                  cli0 ROLE | head -n 1; cli1 ROLE | head -n 1",
             ));
             assert!(said.ends_with("slave\nmaster\n"), "{said}");
         });
     }
+}
+
+/// The replica is connected for long enough to be taken for one.
+const LINKED: &str = "linked() { cli0 CLUSTER NODES | grep -q 'slave .* connected'; }; until_true linked; sleep 1\n";
+
+#[test]
+fn a_stopping_primary_hands_over_while_a_password_is_being_rotated() {
+    each_series(&[password()], |story| {
+        let said = story.play(&format!(
+            "{TWO_MEMBERS}{LINKED}\
+             printf 'the new one' >$PODS/0/auth/password\n\
+             pod0 sh /etc/valkey/stop.sh >/dev/null 2>&1\n\
+             cli0 ROLE | head -n 1; cli1 ROLE | head -n 1",
+        ));
+        assert!(said.ends_with("slave\nmaster\n"), "{said}");
+    });
+}
+
+#[test]
+fn a_replica_that_refuses_to_take_over_is_not_waited_for() {
+    each_series(&[], |story| {
+        let said = story.play(&format!(
+            "{TWO_MEMBERS}{LINKED}\
+             cli1 'ACL SETUSER default -cluster|failover' >/dev/null\n\
+             begin=$(date +%s); pod0 sh /etc/valkey/stop.sh >/dev/null 2>&1; echo $(($(date +%s) - begin < 4))\n\
+             cli0 ROLE | head -n 1",
+        ));
+        assert!(said.ends_with("1\nmaster\n"), "{said}");
+    });
 }
 
 #[test]
