@@ -62,7 +62,7 @@ fn a_change_of_one_field_changes_as_few_lines_as_it_can() {
         ("/spec/upgrade/paused", json!(true), 2),
         ("/spec/upgrade/canary", json!(false), 2),
         ("/spec/upgrade/syncTimeout", json!("10m"), 2),
-        ("/spec/upgrade/allowDowngrade", json!(true), 2),
+        ("/spec/upgrade/allowDowngrade", json!(true), 8),
         ("/spec/storage/expandTo", json!("20Gi"), 1),
         // There, and in the one object that it is about.
         ("/spec/storage/size", json!("20Gi"), 4),
@@ -185,6 +185,21 @@ fn pods_meet_the_restricted_pod_security_standard() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn the_agent_may_delete_claims_only_where_the_spec_allows_a_downgrade() {
+    for allowed in [false, true] {
+        let spec = small_with(&[("/spec/upgrade/allowDowngrade", json!(allowed))]);
+        let manifest = manifest(&clusters(&spec.to_string())[0]);
+        let role = manifest.documents().iter().find(|document| document.identity().kind == "Role").unwrap();
+        let role: Value = serde_saphyr::from_str(role.yaml()).unwrap();
+        let deletes = |rule: &&Value| {
+            let has = |list: &str, word: &str| rule[list].as_array().unwrap().contains(&json!(word));
+            has("resources", "persistentvolumeclaims") && has("verbs", "delete")
+        };
+        assert_eq!(role["rules"].as_array().unwrap().iter().any(|rule| deletes(&rule)), allowed);
     }
 }
 

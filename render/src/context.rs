@@ -94,6 +94,7 @@ struct AgentContext {
     selector: Labels,
     resources: Option<Resources>,
     user_id: u32,
+    empties_volumes: bool,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -229,19 +230,18 @@ impl Server {
 impl AgentContext {
     fn of(cluster: &Cluster) -> Self {
         let release = concat!("valkey-gitops/valkey-topology-agent:", env!("CARGO_PKG_VERSION"));
-        let level =
-            serde_json::to_value(cluster.agent.log_level).ok().and_then(|level| level.as_str().map(str::to_owned));
         Self {
             image: cluster.agent.image.as_ref().map_or_else(|| release.to_owned(), ToString::to_string),
             arguments: vec![
                 "run".to_owned(),
                 format!("--cluster={}", cluster.name),
-                format!("--log-level={}", level.unwrap_or_default()),
+                format!("--log-level={}", cluster.agent.log_level.as_str()),
             ],
             labels: labels(cluster, names::AGENT),
             selector: selector(cluster, names::AGENT),
             resources: resources(&cluster.agent.resources),
             user_id: AGENT_USER,
+            empties_volumes: cluster.upgrade.allow_downgrade,
         }
     }
 }

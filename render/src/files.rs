@@ -43,7 +43,7 @@ struct FileContext {
     append_only: &'static str,
     fsync: &'static str,
     save: String,
-    forget_empty_primary: bool,
+
     nodes_domain: String,
     directives: Vec<String>,
 }
@@ -125,7 +125,7 @@ impl FileContext {
             append_only: yes_or_no(cluster.persistence.append_only),
             fsync: fsync(cluster.persistence.fsync),
             save: if snapshots.is_empty() { "\"\"".to_owned() } else { snapshots.join(" ") },
-            forget_empty_primary: !cluster.persistence.keeps_keys() && cluster.replicas_per_shard > 0,
+
             nodes_domain: names::nodes_domain(cluster),
             directives,
         }

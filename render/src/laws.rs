@@ -262,7 +262,11 @@ fn a_budget_that_counts_the_absent_covers_a_workload(objects: &[Object], workloa
         }
         _ => false,
     };
-    objects.iter().filter(is_bad).map(|_| "a budget with maxUnavailable covers a part of a workload".to_owned()).collect()
+    objects
+        .iter()
+        .filter(is_bad)
+        .map(|_| "a budget with maxUnavailable covers a part of a workload".to_owned())
+        .collect()
 }
 
 fn services_lead_to_ports(objects: &[Object], workloads: &[Workload<'_>]) -> Vec<String> {
@@ -326,9 +330,8 @@ mod tests {
 
     #[test]
     fn every_law_is_broken_by_what_it_is_about() {
-        let broken = [
-            ("pod-disruption-budget.yaml", "minAvailable:", "maxUnavailable:", "covers a part of a workload"),
-        ];
+        let broken =
+            [("pod-disruption-budget.yaml", "minAvailable:", "maxUnavailable:", "covers a part of a workload")];
         for (template, from, to, law) in broken {
             let said = verdict(template, from, to);
             assert!(said.contains(law), "{template} with {to}: {said}");
