@@ -8,7 +8,15 @@ umask 077
 # A pod keeps the configuration that it was born with, however often its container restarts: during an upgrade, the ConfigMap
 # already holds what an older server would refuse to start on.
 if [ ! -f "$run/valkey.conf" ]; then
-    cat /etc/valkey/valkey.conf /etc/valkey/live.conf >"$run/valkey.conf.new"
+    cat /etc/valkey/valkey.conf >"$run/valkey.conf.new"
+{% if max_memory_percent %}
+    # A pod whose template knew of no limit yet has none.
+    limit=$(printenv MEMORY_LIMIT || echo 0)
+    percent=$(sed -n 's/^maxmemory \(.*\)%$/\1/p' /etc/valkey/live.conf)
+    sed "s/^maxmemory .*/maxmemory $((limit / 100 * percent))/" /etc/valkey/live.conf >>"$run/valkey.conf.new"
+{% else %}
+    cat /etc/valkey/live.conf >>"$run/valkey.conf.new"
+{% endif %}
     mv "$run/valkey.conf.new" "$run/valkey.conf"
 fi
 

@@ -5,11 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use spec::{Version, directives};
 use support::{clusters, manifest, root, small_with};
 use tempfile::TempDir;
 
@@ -27,6 +29,8 @@ fn servers(series: &str) -> PathBuf {
 struct Story {
     folder: TempDir,
     servers: PathBuf,
+    memory_limit: Option<u64>,
+    live_settings: BTreeMap<String, String>,
 }
 
 impl Story {
@@ -42,10 +46,16 @@ impl Story {
         ]
         .concat();
         let spec = small_with(&all);
-        let rendered = manifest(&clusters(&spec.to_string())[0]).to_yaml();
+        let cluster = &clusters(&spec.to_string())[0];
+        let rendered = manifest(cluster).to_yaml();
         let documents: Vec<Value> = serde_saphyr::from_multiple(&rendered).unwrap();
         let config = documents.iter().find(|document| document["metadata"]["name"] == "small-config").unwrap();
-        let story = Self { folder: tempfile::tempdir().unwrap(), servers: servers(series) };
+        let story = Self {
+            folder: tempfile::tempdir().unwrap(),
+            servers: servers(series),
+            memory_limit: cluster.resources.memory_limit(),
+            live_settings: cluster.live_settings(),
+        };
         for pod in ["0", "1"] {
             let pod = story.folder.path().join(pod);
             for folder in ["etc", "run", "data"] {
@@ -116,6 +126,7 @@ impl Story {
                 "-c",
             ])
             .arg(prelude + script)
+            .envs(self.memory_limit.map(|bytes| ("MEMORY_LIMIT", bytes.to_string())))
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -442,6 +453,40 @@ fn a_restarted_container_keeps_the_configuration_that_its_pod_was_born_with() {
         );
         assert!(said.starts_with("PONG\nERR The server is running without a config file"), "{said}");
     });
+}
+
+#[test]
+fn maxmemory_follows_the_limit_of_the_own_pod() {
+    let limit = |text: &str| [("/spec/resources", json!({"limits": {"memory": text}}))];
+    each_series(&limit("100Mi"), |story| {
+        let maxmemory = "cli0 CONFIG GET maxmemory | tail -n 1";
+        assert_eq!(story.play(&format!("MEMORY_LIMIT=1000000000; start pod0\n{maxmemory}")), "700000000\n");
+    });
+    let unaware = "unset MEMORY_LIMIT; start pod0; cli0 CONFIG GET maxmemory | tail -n 1";
+    assert_eq!(Story::of("9.1", &limit("100Mi")).play(unaware), "0\n");
+}
+
+/// Both in the one spelling in which the agent compares them.
+#[test]
+fn the_server_reports_the_live_settings_that_it_is_told() {
+    let changes = [
+        tls(),
+        ("/spec/config", json!({"maxmemory-clients": "1mb", "notify-keyspace-events": "xE", "hz": 20})),
+        ("/spec/persistence", json!({"appendOnly": true, "fsync": "no", "snapshots": ["3600 1", "300 100"]})),
+    ];
+    for series in SERIES {
+        for changes in [&changes[..], &[]] {
+            let story = Story::of(series, changes);
+            let ask = |name: &String| format!("echo \"$(cli0 CONFIG GET {name} | sed 1d)\"\n");
+            let script: String = story.live_settings.keys().map(ask).collect();
+            let said = story.play(&format!("start pod0\n{script}"));
+            assert_eq!(said.lines().count(), story.live_settings.len(), "{said}");
+            for ((name, told), answer) in story.live_settings.iter().zip(said.lines()) {
+                let directive = directives::find(series.parse::<Version>().unwrap().series, name).unwrap();
+                assert_eq!(directive.canonical(answer), *told, "{name}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -77,6 +77,7 @@ struct Server {
     primary_selector: Labels,
     annotations: Labels,
     resources: Option<Resources>,
+    has_memory_limit: bool,
     user_id: u32,
     grace_seconds: u64,
 }
@@ -221,6 +222,7 @@ impl Server {
             selector,
             annotations: Labels::from([(names::CONFIG_HASH_ANNOTATION.to_owned(), restart_hash)]),
             resources: resources(&cluster.resources),
+            has_memory_limit: cluster.resources.memory_limit().is_some(),
             user_id: SERVER_USER,
             grace_seconds: files::grace_seconds(cluster),
         }

@@ -9,6 +9,7 @@ use crate::agent::Agent;
 use crate::auth::{Auth, AuthSpec};
 use crate::checks::Checks;
 use crate::config::{Config, ConfigValue};
+use crate::directives::{self, Directive};
 use crate::image::ImageSpec;
 use crate::names;
 use crate::operation::{DisruptionBudget, Monitoring, Rebalance, Upgrade};
@@ -170,6 +171,28 @@ impl Cluster {
     #[must_use]
     pub fn max_memory(&self) -> Option<u64> {
         self.resources.memory_limit().map(|limit| limit / 100 * u64::from(self.max_memory_percent))
+    }
+
+    /// The directives that a running server changes without a restart, with their values: those of `live.conf`.
+    ///
+    /// `maxmemory` is none of them, for each server has its own: a share of its own pod's memory limit.
+    #[must_use]
+    pub fn live_directives(&self) -> Vec<(Directive, String)> {
+        let fields = self.persistence.live_settings().into_iter().chain(self.tls.live_setting());
+        let known = |(name, value)| Some((directives::find(self.version.series, name)?, value));
+        let users = self.config.directives.iter().filter(|(directive, _)| directive.live).cloned();
+        let mut all: Vec<(Directive, String)> = users.chain(fields.filter_map(known)).collect();
+        all.sort_by_key(|(directive, _)| directive.name);
+        all
+    }
+
+    /// The same by name, with their values in the one spelling of [`Directive::canonical`]; what a server reports has to be brought
+    /// into it before the two are compared.
+    #[must_use]
+    pub fn live_settings(&self) -> BTreeMap<String, String> {
+        let canonical =
+            |(directive, value): (Directive, String)| (directive.name.to_owned(), directive.canonical(&value));
+        self.live_directives().into_iter().map(canonical).collect()
     }
 
     /// The Secret with the certificate: the user's own, or the one that cert-manager will write.

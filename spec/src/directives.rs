@@ -181,6 +181,8 @@ impl Directive {
             DirectiveKind::Text | DirectiveKind::Flags(_) => {
                 format!("{} \"{}\"", self.name, value.replace('\\', "\\\\").replace('"', "\\\""))
             }
+            // A name without any word after it is no line that a server takes.
+            _ if value.trim().is_empty() => format!("{} \"\"", self.name),
             _ => format!("{} {}", self.name, value.split_whitespace().collect::<Vec<_>>().join(" ")),
         }
     }
@@ -323,5 +325,6 @@ mod tests {
         let directive = find(Series::V9_1, "proc-title-template").unwrap();
         assert_eq!(directive.line(r#"a "b" \"#), r#"proc-title-template "a \"b\" \\""#);
         assert_eq!(find(Series::V9_1, "hz").unwrap().line("10"), "hz 10");
+        assert_eq!(find(Series::V9_1, "save").unwrap().line(" "), r#"save """#);
     }
 }

@@ -83,6 +83,21 @@ pub enum Tls {
     Disabled,
 }
 
+impl Tls {
+    /// Whether clients have to show a certificate, in Valkey's words; a running server can change it.
+    pub(crate) fn live_setting(&self) -> Option<(&'static str, String)> {
+        let (Self::Issued { client_auth, .. } | Self::Provided { client_auth, .. }) = self else {
+            return None;
+        };
+        let word = match client_auth {
+            ClientAuth::Required => "yes",
+            ClientAuth::Optional => "optional",
+            ClientAuth::Off => "no",
+        };
+        Some(("tls-auth-clients", word.to_owned()))
+    }
+}
+
 fn default_issuer_kind() -> String {
     "Issuer".to_owned()
 }
