@@ -48,6 +48,9 @@ pub enum DirectiveKind {
     Words,
 }
 
+/// The locales that every image has; with any other, a server may not start.
+const LOCALES: [&str; 3] = ["C", "POSIX", "C.UTF-8"];
+
 const fn table(series: Series) -> &'static str {
     match series {
         Series::V8_0 => include_str!("../directives/8.0.tsv"),
@@ -142,6 +145,7 @@ impl Directive {
             DirectiveKind::Choices(words) => value.split_whitespace().try_for_each(|word| one_of(word, words)),
             DirectiveKind::Flags(flags) => only_flags(value, flags),
             DirectiveKind::Octal => octal(value),
+            DirectiveKind::Text if self.name == "locale-collate" && !value.is_empty() => one_of(value, &LOCALES),
             DirectiveKind::Text => Ok(()),
             DirectiveKind::Words => words(self.name, value),
         }
