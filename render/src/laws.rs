@@ -15,13 +15,17 @@ use crate::document::{Draft, Identity, Object};
 use crate::error::Error;
 use crate::tree::Tree;
 
-/// Judges every document by the type of its kind, and all of them together by the laws.
+/// Judges the texts in the documents, which no two manifests have in common.
+pub(crate) fn judge_texts(trees: &[Tree<'_>], cluster: &Cluster) -> Result<(), Error> {
+    verdict([every_object_has_a_name_of_its_own(trees, cluster), no_text_is_changed_on_the_way(trees)])
+}
+
+/// Judges every document by the type of its kind, and all of them together by the laws. The verdict is the same for all manifests
+/// of one shape.
 pub(crate) fn judge(drafts: &[Draft], trees: &[Tree<'_>], cluster: &Cluster) -> Result<(), Error> {
     let objects = drafts.iter().zip(trees).map(|(draft, tree)| draft.judge(tree)).collect::<Result<Vec<_>, _>>()?;
     let workloads = workloads(&objects);
-    let broken = [
-        every_object_has_a_name_of_its_own(trees, cluster),
-        no_text_is_changed_on_the_way(trees),
+    verdict([
         workloads.iter().flat_map(workload_selects_its_own_pods).collect(),
         workloads.iter().flat_map(|workload| what_a_pod_names_is_there(workload, &objects, cluster)).collect(),
         workloads.iter().flat_map(what_is_mounted_is_a_volume).collect(),
@@ -29,7 +33,10 @@ pub(crate) fn judge(drafts: &[Draft], trees: &[Tree<'_>], cluster: &Cluster) -> 
         a_budget_that_counts_the_absent_covers_a_workload(&objects, &workloads),
         services_lead_to_ports(&objects, &workloads),
         the_binding_binds_what_is_there(&objects),
-    ];
+    ])
+}
+
+fn verdict<const N: usize>(broken: [Vec<String>; N]) -> Result<(), Error> {
     match broken.into_iter().flatten().next() {
         None => Ok(()),
         Some(law) => Err(Error::Law(law)),
@@ -325,7 +332,8 @@ mod tests {
         assert!(draft.text.contains(from), "{}", draft.text);
         draft.text = draft.text.replace(from, to);
         let trees: Vec<Tree<'_>> = drafts.iter().map(|draft| draft.tree().unwrap()).collect();
-        judge(&drafts, &trees, &cluster).map_or_else(|error| error.to_string(), |()| "lawful".to_owned())
+        let judged = judge_texts(&trees, &cluster).and_then(|()| judge(&drafts, &trees, &cluster));
+        judged.map_or_else(|error| error.to_string(), |()| "lawful".to_owned())
     }
 
     #[test]

@@ -24,7 +24,8 @@ pub struct Manifest {
 /// Renders clusters, one after the other.
 ///
 /// What templates make is judged: every document by the type of its kind, all together by the laws. A template cannot look into a
-/// text, so the verdict depends on the shape of the documents alone; a shape that has been judged once is not judged again.
+/// text, so but for the texts themselves the verdict depends on the shape of the documents alone; a shape that has been judged once
+/// is not judged again.
 #[derive(Debug, Default)]
 pub struct Renderer {
     judged: HashSet<u64>,
@@ -38,6 +39,7 @@ impl Renderer {
     pub fn render(&mut self, cluster: &Cluster) -> Result<Manifest, Error> {
         let drafts = write(cluster)?;
         let trees = drafts.iter().map(Draft::tree).collect::<Result<Vec<_>, _>>()?;
+        laws::judge_texts(&trees, cluster)?;
         if self.judged.insert(shape(&trees)) {
             laws::judge(&drafts, &trees, cluster)?;
         }

@@ -200,7 +200,7 @@ impl Cluster {
     pub fn tls_secret_name(&self) -> String {
         match &self.tls {
             Tls::Provided { secret_name, .. } => secret_name.to_string(),
-            Tls::Issued { .. } | Tls::Disabled => format!("{}-tls", self.name),
+            Tls::Issued { .. } | Tls::Disabled => names::issued_secret(&self.name),
         }
     }
 
@@ -243,11 +243,12 @@ fn resolve_namespace(
 }
 
 /// Labels that selectors, tools or controllers rely on.
-const RESERVED_LABELS: [&str; 6] = [
+const RESERVED_LABELS: [&str; 7] = [
     "app.kubernetes.io/name",
     "app.kubernetes.io/instance",
     "app.kubernetes.io/component",
     "app.kubernetes.io/managed-by",
+    "kubernetes.io/hostname",
     "controller-revision-hash",
     "pod-template-hash",
 ];
@@ -258,7 +259,9 @@ fn check_labels(labels: &BTreeMap<String, String>, checks: &mut Checks) {
         for complaint in [text::label_key(key), text::label_value(value)].into_iter().filter_map(Result::err) {
             checks.refuse_at(at.clone(), complaint);
         }
-        let prefixes = ["valkey-gitops.dev/", "statefulset.kubernetes.io/", "apps.kubernetes.io/"];
+        // Kubernetes itself writes where a pod stands.
+        let prefixes =
+            ["valkey-gitops.dev/", "statefulset.kubernetes.io/", "apps.kubernetes.io/", "topology.kubernetes.io/"];
         if RESERVED_LABELS.contains(&key.as_str()) || prefixes.iter().any(|prefix| key.starts_with(prefix)) {
             let hint = "use a label of your own; selectors and controllers rely on this one";
             checks.refuse_at(at, Complaint::new("is not for a spec to set", hint));
