@@ -30,6 +30,7 @@ pub(crate) fn judge(drafts: &[Draft], trees: &[Tree<'_>], cluster: &Cluster) -> 
         workloads.iter().flat_map(|workload| what_a_pod_names_is_there(workload, &objects, cluster)).collect(),
         workloads.iter().flat_map(what_is_mounted_is_a_volume).collect(),
         every_selector_selects_pods(&objects, &workloads),
+        the_certificate_is_written_where_it_is_mounted(&objects, &workloads),
         a_budget_that_counts_the_absent_covers_a_workload(&objects, &workloads),
         services_lead_to_ports(&objects, &workloads),
         the_binding_binds_what_is_there(&objects),
@@ -258,6 +259,21 @@ fn every_selector_selects_pods(objects: &[Object], workloads: &[Workload<'_>]) -
     selectors.filter(lost).map(|selector| format!("{selector:?} selects no pods")).collect()
 }
 
+fn the_certificate_is_written_where_it_is_mounted(objects: &[Object], workloads: &[Workload<'_>]) -> Vec<String> {
+    let volumes = workloads.iter().flat_map(|workload| workload.pod.volumes.iter().flatten());
+    let mounted: BTreeSet<&str> =
+        volumes.filter_map(|volume| volume.secret.as_ref().and_then(|secret| secret.secret_name.as_deref())).collect();
+    let is_bad = |object: &&Object| match object {
+        Object::Certificate(certificate) => !mounted.contains(certificate.spec.secret_name.as_str()),
+        _ => false,
+    };
+    objects
+        .iter()
+        .filter(is_bad)
+        .map(|_| "the certificate is written to a Secret that no pod mounts".to_owned())
+        .collect()
+}
+
 /// The pods of `maxUnavailable` are counted against the whole workload: for a part of it, no eviction would ever be allowed.
 fn a_budget_that_counts_the_absent_covers_a_workload(objects: &[Object], workloads: &[Workload<'_>]) -> Vec<String> {
     let covers_all = |budget: &PodDisruptionBudgetSpec| {
@@ -338,8 +354,32 @@ mod tests {
 
     #[test]
     fn every_law_is_broken_by_what_it_is_about() {
-        let broken =
-            [("pod-disruption-budget.yaml", "minAvailable:", "maxUnavailable:", "covers a part of a workload")];
+        let broken = [
+            ("service.yaml", r#"name: "a""#, "name: \"\"", "has no name"),
+            ("service.yaml", r#"namespace: "b""#, r#"namespace: "c""#, "another namespace"),
+            ("service.yaml", r#"name: "a""#, r#"name: "a-nodes""#, "is there twice"),
+            ("service.yaml", r#""valkey-render""#, r#""$${x}""#, "would not arrive as it is"),
+            ("config-map.yaml", r"set -eu\n", r"set -eu \n", "would not arrive as it is"),
+            ("config-map.yaml", r#""start.sh""#, r#""begin.sh""#, "the script start.sh"),
+            ("config-map.yaml", r#"name: "a-config""#, r#"name: "a-settings""#, "the ConfigMap a-config"),
+            ("service-account.yaml", r#"name: "a-agent""#, r#"name: "agent""#, "the ServiceAccount a-agent"),
+            ("service-nodes.yaml", "clusterIP: None", "clusterIP: null", "the headless Service a-nodes"),
+            ("stateful-set.yaml", r#"secretName: "s""#, r#"secretName: "t""#, "the Secret t"),
+            (
+                "stateful-set.yaml",
+                "- name: run\n          mountPath",
+                "- name: ran\n          mountPath",
+                "ran is not both",
+            ),
+            ("agent-deployment.yaml", "matchLabels: {\"app", "matchLabels: {\"no", "does not select its own pods"),
+            ("service.yaml", "selector: {\"app", "selector: {\"no", "selects no pods"),
+            ("network-policy.yaml", "matchLabels: {\"app", "matchLabels: {\"no", "selects no pods"),
+            ("pod-monitor.yaml", "matchLabels: {\"app", "matchLabels: {\"no", "selects no pods"),
+            ("certificate.yaml", r#"secretName: "a-tls""#, r#"secretName: "b-tls""#, "a Secret that no pod mounts"),
+            ("pod-disruption-budget.yaml", "minAvailable:", "maxUnavailable:", "covers a part of a workload"),
+            ("service.yaml", "targetPort: tcp-client", "targetPort: tcp", "leads to the port"),
+            ("role-binding.yaml", r#"name: "a-agent""#, r#"name: "agent""#, "binds what is not there"),
+        ];
         for (template, from, to, law) in broken {
             let said = verdict(template, from, to);
             assert!(said.contains(law), "{template} with {to}: {said}");
