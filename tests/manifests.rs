@@ -50,10 +50,14 @@ fn changed_lines(old: &str, new: &str) -> usize {
     diff(old, new) + diff(new, old)
 }
 
-/// What one change of one field changes in the output, in lines, old and new together.
-#[test]
-fn a_change_of_one_field_changes_as_few_lines_as_it_can() {
-    let cases: [(&str, Value, usize); 41] = [
+/// A field, another value of it, and how many lines differ in the output, old and new together.
+type Case = (&'static str, Value, usize);
+
+fn cases() -> Vec<Case> {
+    vec![
+        // Nowhere.
+        ("/metadata/annotations", json!({"note": "kept by others"}), 0),
+        ("/spec/acknowledgeNoReplicas", json!(true), 0),
         // In the desired state alone.
         ("/spec/shards", json!(4), 2),
         ("/spec/replicasPerShard", json!(2), 2),
@@ -62,9 +66,9 @@ fn a_change_of_one_field_changes_as_few_lines_as_it_can() {
         ("/spec/upgrade/paused", json!(true), 2),
         ("/spec/upgrade/canary", json!(false), 2),
         ("/spec/upgrade/syncTimeout", json!("10m"), 2),
-        ("/spec/upgrade/allowDowngrade", json!(true), 8),
         ("/spec/storage/expandTo", json!("20Gi"), 1),
         // There, and in the one object that it is about.
+        ("/spec/upgrade/allowDowngrade", json!(true), 8),
         ("/spec/storage/size", json!("20Gi"), 4),
         ("/spec/storage/className", json!("fast"), 2),
         ("/spec/storage/onDelete", json!("Delete"), 4),
@@ -97,22 +101,71 @@ fn a_change_of_one_field_changes_as_few_lines_as_it_can() {
         ("/spec/tls/duration", json!("1440h"), 4),
         ("/spec/agent/logLevel", json!("debug"), 4),
         ("/spec/agent/image", json!("example.com/agent:1"), 3),
+        ("/spec/tls/renewBefore", json!("240h"), 4),
+        ("/spec/tls/issuerRef/kind", json!("ClusterIssuer"), 4),
+        ("/spec/tls/issuerRef/group", json!("example.com"), 4),
+        ("/spec/auth/passwordSecret/name", json!("other"), 6),
+        ("/spec/auth/passwordSecret/key", json!("other"), 6),
+        ("/spec/agent/resources/requests/cpu", json!("20m"), 4),
+        ("/spec/agent/resources/limits/memory", json!("256Mi"), 4),
+        // In all that are about it.
+        ("/spec/persistence/appendOnly", json!(false), 6),
+        ("/spec/clusterDomain", json!("example.com"), 14),
+        ("/spec/tls/secretName", json!("own"), 54),
+        ("/spec/tls/disabled", json!(true), 80),
+        ("/spec/auth/disabled", json!(true), 31),
+        ("/metadata/labels", json!({"team": "a"}), 18),
+        ("/metadata/namespace", json!("other"), 56),
+        ("/metadata/name", json!("other"), 176),
+    ]
+}
+
+/// The small spec with one field changed.
+fn small_but((field, value, _): &Case) -> Value {
+    // `resources` has defaults as a whole: changing one keeps the others.
+    let whole = |cpu: &str, memory: &str, limit: &str| json!({"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": limit}});
+    let start = [
+        ("/spec/resources", whole("100m", "512Mi", "512Mi")),
+        ("/spec/agent/resources", whole("10m", "32Mi", "128Mi")),
     ];
+    // Of these, one excludes the others.
+    let change = match *field {
+        "/spec/tls/secretName" => ("/spec/tls", json!({"secretName": value})),
+        "/spec/tls/disabled" => ("/spec/tls", json!({"disabled": value})),
+        "/spec/auth/disabled" => ("/spec/auth", json!({"disabled": value})),
+        field => (field, value.clone()),
+    };
+    small_with(&[start.as_slice(), &[change]].concat())
+}
+
+#[test]
+fn a_change_of_one_field_changes_as_few_lines_as_it_can() {
     let before = yaml_of(&small());
-    let mut surprises = Vec::new();
-    for (field, value, expected) in cases {
-        // `resources` has defaults as a whole: changing one keeps the others.
-        let start = [(
-            "/spec/resources",
-            json!({"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "512Mi"}}),
-        )];
-        let changed = small_with(&[start.as_slice(), &[(field, value)]].concat());
-        let counted = changed_lines(&before, &yaml_of(&changed));
-        if counted != expected {
-            surprises.push(format!("{field}: {counted}, and {expected} were expected"));
-        }
-    }
+    let surprise = |case: &Case| {
+        let counted = changed_lines(&before, &yaml_of(&small_but(case)));
+        let (field, _, expected) = case;
+        (counted != *expected).then(|| format!("{field}: {counted}, and {expected} were expected"))
+    };
+    let surprises: Vec<String> = cases().iter().filter_map(surprise).collect();
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+}
+
+/// The pointers of the fields that have none within them, and of lists and maps.
+fn leaves(pointer: &str, schema: &Value) -> Vec<String> {
+    match schema["properties"].as_object() {
+        Some(fields) => fields.iter().flat_map(|(name, field)| leaves(&format!("{pointer}/{name}"), field)).collect(),
+        None => vec![pointer.to_owned()],
+    }
+}
+
+#[test]
+fn every_field_has_a_case() {
+    let mut missing = leaves("", &spec::json_schema());
+    missing.retain(|leaf| !["/apiVersion", "/kind"].contains(&leaf.as_str()));
+    missing.retain(|leaf| {
+        !cases().iter().any(|(field, ..)| field.starts_with(leaf) || leaf.starts_with(&format!("{field}/")))
+    });
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

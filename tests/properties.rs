@@ -100,7 +100,9 @@ fn read_or_refused(text: &str) -> Vec<spec::Problem> {
     match spec::read(text, None) {
         Ok(read) => {
             let mut renderer = render::Renderer::default();
-            read.iter().for_each(|read| drop(renderer.render(&read.cluster).unwrap()));
+            for read in read {
+                let _ = renderer.render(&read.cluster).unwrap();
+            }
             Vec::new()
         }
         Err(problems) => problems,
