@@ -3,13 +3,15 @@
 //! A law is a function from the documents to what breaks it. None can be broken by what a user writes: a broken law is a mistake
 //! of this program, found before the output leaves it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, BuildHasherDefault};
 
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
 use k8s_openapi::api::policy::v1::PodDisruptionBudgetSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use spec::{Auth, Cluster, Tls, names};
+use rustc_hash::FxHasher;
+use spec::{Auth, Cluster, ClusterName, Tls, names};
 
 use crate::document::{Draft, Identity, Object};
 use crate::error::Error;
@@ -35,6 +37,24 @@ pub(crate) fn judge(drafts: &[Draft], trees: &[Tree<'_>], cluster: &Cluster) -> 
         services_lead_to_ports(&objects, &workloads),
         the_binding_binds_what_is_there(&objects),
     ])
+}
+
+/// Which cluster each object of a run belongs to. Both are kept as hashes, for a run may have a hundred thousand objects.
+#[derive(Debug, Default)]
+pub(crate) struct Owners(HashMap<u64, u64>);
+
+impl Owners {
+    /// Two clusters that claim one object would be applied over each other.
+    pub(crate) fn claim(&mut self, object: &Identity, cluster: &ClusterName) -> Result<(), Error> {
+        let hasher = BuildHasherDefault::<FxHasher>::default();
+        let owner = hasher.hash_one(cluster);
+        match self.0.insert(hasher.hash_one(object), owner) {
+            Some(other) if other != owner => {
+                Err(Error::Law(format!("{object} belongs to another cluster than {cluster}")))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 fn verdict<const N: usize>(broken: [Vec<String>; N]) -> Result<(), Error> {
@@ -384,6 +404,17 @@ mod tests {
             let said = verdict(template, from, to);
             assert!(said.contains(law), "{template} with {to}: {said}");
         }
+    }
+
+    #[test]
+    fn an_object_belongs_to_one_cluster_of_a_run() {
+        let cluster = spec::read(SPEC, None).unwrap().remove(0).cluster;
+        let drafts = manifest::write(&cluster).unwrap();
+        let identity = Identity::of(&drafts[0].tree().unwrap());
+        let mut owners = Owners::default();
+        assert!(owners.claim(&identity, &cluster.name).is_ok() && owners.claim(&identity, &cluster.name).is_ok());
+        let said = owners.claim(&identity, &"b".parse().unwrap()).unwrap_err().to_string();
+        assert!(said.contains("belongs to another cluster"), "{said}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use spec::{Cluster, Tls};
 use crate::context::Context;
 use crate::document::{Document, Draft, Kind};
 use crate::error::Error;
-use crate::laws;
+use crate::laws::{self, Owners};
 use crate::templates;
 use crate::tree::Tree;
 
@@ -29,6 +29,7 @@ pub struct Manifest {
 #[derive(Debug, Default)]
 pub struct Renderer {
     judged: HashSet<u64>,
+    owners: Owners,
 }
 
 impl Renderer {
@@ -43,7 +44,8 @@ impl Renderer {
         if self.judged.insert(shape(&trees)) {
             laws::judge(&drafts, &trees, cluster)?;
         }
-        let documents = trees.iter().map(Document::of).collect::<Result<_, _>>()?;
+        let documents = trees.iter().map(Document::of).collect::<Result<Vec<_>, _>>()?;
+        documents.iter().try_for_each(|document| self.owners.claim(document.identity(), &cluster.name))?;
         Ok(Manifest { documents })
     }
 }
