@@ -20,3 +20,14 @@ ask() {
 ask_with() {
     printf '%s\n' "$commands" | REDISCLI_AUTH=$(cat "$1") timeout 4 valkey-cli -s "$socket" 2>/dev/null
 }
+
+# Whether the server takes a connection and does something with it: answers, asks for a password, says that it loads its keys, or
+# hangs up because it has as many clients as it may have. Only silence and a connection refused are no sign of life.
+is_alive() {
+    answer=$(echo PING | timeout 4 valkey-cli -s "$socket" 2>&1)
+    code=$?
+    case "$answer" in
+        *'Could not connect'*) return 1 ;;
+    esac
+    [ "$code" -ne 124 ]
+}

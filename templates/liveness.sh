@@ -1,12 +1,11 @@
 #!/bin/sh
-# Fails only for a server that neither answers nor works. Any answer will do: one that loads its keys or runs a long script says
-# so. One that says nothing because it is at work, with a huge key or a slow disk, is seen to be: it runs (R) or waits for its
-# disk (D).
+# Fails only for a server that neither answers nor works. One that says nothing because it is at work, with a huge key or a slow
+# disk, is seen to be: it runs (R) or waits for its disk (D).
 set -u
 
 . /etc/valkey/ask.sh
 
-answer=$(echo PING | ask) && [ -n "$answer" ] && exit 0
+is_alive && exit 0
 
 read -r process </run/valkey/valkey.pid || exit 1
 state=$(sed 's/^.*) //' "/proc/$process/stat" | cut -c 1) || exit 1

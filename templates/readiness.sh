@@ -16,6 +16,11 @@ case "$answer" in
     *cluster_state:ok*) ;;
     *) fail "not part of a working cluster" ;;
 esac
+# The state alone is about the slots that somebody owns: with one slot of 16,384 assigned, it would be `ok`.
+case "$answer" in
+    *cluster_slots_assigned:16384*) ;;
+    *) fail "not all slots are assigned" ;;
+esac
 case "$answer" in
     *role:slave*)
         case "$answer" in

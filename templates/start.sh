@@ -8,7 +8,15 @@ umask 077
 # A pod keeps the configuration that it was born with, however often its container restarts: during an upgrade, the ConfigMap
 # already holds what an older server would refuse to start on.
 if [ ! -f "$run/valkey.conf" ]; then
-    cat /etc/valkey/valkey.conf /etc/valkey/live.conf >"$run/valkey.conf.new"
+    cat /etc/valkey/valkey.conf >"$run/valkey.conf.new"
+{% if max_memory_percent %}
+    # A pod whose template knew of no limit yet has none.
+    hundredth=$(($(printenv MEMORY_LIMIT || echo 0) / 100))
+    percent=$(sed -n 's/^maxmemory \(.*\)%$/\1/p' /etc/valkey/live.conf)
+    sed "s/^maxmemory .*/maxmemory $((hundredth * percent))/" /etc/valkey/live.conf >>"$run/valkey.conf.new"
+{% else %}
+    cat /etc/valkey/live.conf >>"$run/valkey.conf.new"
+{% endif %}
     mv "$run/valkey.conf.new" "$run/valkey.conf"
 fi
 
@@ -31,15 +39,29 @@ if [ -f /etc/valkey-auth/password ]; then
     printf 'requirepass "%s"\nprimaryauth "%s"\n' "$quoted" "$quoted" >"$run/auth.conf"
     printf '%s' "$password" >"$run/password"
 fi
-{% if forget_empty_primary %}
 
-# Nothing is kept on disk: a primary that comes back is empty, and its replicas would copy that. It comes back as a new node
-# instead, which owns nothing; a replica takes the shard over, and the agent makes the new node a replica of it.
-if [ -f nodes.conf ] && grep -q 'myself,master .* connected [0-9]' nodes.conf; then
+# Whether this server was a primary with slots that a replica follows.
+is_followed() {
+    id=$(sed -n 's/^\([^ ]*\) .*myself,master .* connected [0-9].*/\1/p' nodes.conf 2>/dev/null)
+    [ -n "$id" ] && grep -q " [^ ]*slave[^ ]* $id " nodes.conf
+}
+
+# Whether the server will find keys on disk. What is there without being written to by this configuration is a replica's copy of
+# long ago.
+finds_keys() {
+    if grep -q '^appendonly yes' "$run/valkey.conf"; then
+        [ -n "$(ls -A appendonlydir 2>/dev/null)" ]
+    else
+        grep -q '^save [0-9]' "$run/valkey.conf" && [ -s dump.rdb ]
+    fi
+}
+
+# A primary that comes back without its keys is empty, and its replicas would copy that. It comes back as a new node instead,
+# which owns nothing; a replica takes the shard over, and the agent makes the new node a replica of it.
+if is_followed && ! finds_keys; then
     echo "start.sh: this server owned slots and lost its keys; it starts as a new node" >&2
     rm -f nodes.conf
 fi
-{% endif %}
 
 # Read from standard input: nothing that CONFIG REWRITE writes could survive a restart.
 exec valkey-server - \

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Passes as soon as the server answers at all; while it loads its keys, it answers that it does.
+# Passes as soon as the server takes connections; while it loads its keys, it says so.
 set -u
 
 . /etc/valkey/ask.sh
 
-answer=$(echo PING | ask) && [ -n "$answer" ]
+is_alive

@@ -22,6 +22,26 @@ is_linked() {
     echo 'CLUSTER NODES' | ask | grep -q " $1:[0-9]*@.* slave .* connected"
 }
 
+# Fails where the replica refuses, so that nothing is waited for.
+fail_over() {
+    timeout 4 valkey-cli -e -h "$replica" -p {{ client_port }}{% if tls %} --tls --cacert /etc/valkey-tls/ca.crt \
+        --cert /etc/valkey-tls/tls.crt --key /etc/valkey-tls/tls.key{% endif %} CLUSTER FAILOVER
+}
+
+# While a password is being rotated, the replica may still know only the one that this server was started with.
+hand_over() {
+{% if auth %}
+    for file in /etc/valkey-auth/password /run/valkey/password; do
+        REDISCLI_AUTH=$(cat "$file")
+        export REDISCLI_AUTH
+        fail_over && return 0
+    done
+    return 1
+{% else %}
+    fail_over
+{% endif %}
+}
+
 if [ "$(role)" != master ]; then
     exit 0
 fi
@@ -30,12 +50,7 @@ if [ -z "$replica" ] || ! is_linked "$replica"; then
     echo "stop.sh: no replica in sync to hand over to"
     exit 0
 fi
-{% if auth %}
-REDISCLI_AUTH=$(cat /etc/valkey-auth/password)
-export REDISCLI_AUTH
-{% endif %}
-timeout 4 valkey-cli -h "$replica" -p {{ client_port }}{% if tls %} --tls --cacert /etc/valkey-tls/ca.crt \
-    --cert /etc/valkey-tls/tls.crt --key /etc/valkey-tls/tls.key{% endif %} CLUSTER FAILOVER || exit 0
+hand_over || exit 0
 
 tries=0
 while [ "$(role)" = master ] && [ "$tries" -lt {{ failover_wait_seconds }}0 ]; do

@@ -13,12 +13,13 @@ fn reference() -> String {
     let mut text = "# The spec\n\nEvery field of a `ValkeyCluster`, with its type, its default and what it means. Made from the types that read it; \
                     `valkey-render explain FIELD` says the same, and [every-field.yaml](../examples/every-field.yaml) shows all of them.\n"
         .to_owned();
-    section(&mut text, "metadata", &schema["properties"]["metadata"]);
-    section(&mut text, "spec", &schema["properties"]["spec"]);
+    section(&mut text, "metadata", &schema["properties"]["metadata"], &Value::Null);
+    section(&mut text, "spec", &schema["properties"]["spec"], &Value::Null);
     text
 }
 
-fn section(text: &mut String, path: &str, schema: &Value) {
+/// `default` is that of the whole group: its fields have none by themselves where another group has the same fields.
+fn section(text: &mut String, path: &str, schema: &Value, default: &Value) {
     let within = if schema["type"] == "array" { &schema["items"] } else { schema };
     let Some(fields) = within["properties"].as_object() else {
         return;
@@ -30,16 +31,18 @@ fn section(text: &mut String, path: &str, schema: &Value) {
     )
     .unwrap();
     let required: Vec<&str> = within["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let default_of = |name: &str| default.get(name).unwrap_or(&fields[name]["default"]);
     for (name, field) in fields {
-        let default = match field.get("default") {
+        let default = match default_of(name) {
             _ if required.contains(&name.as_str()) => "required".to_owned(),
-            Some(value) if !value.is_object() => format!("`{value}`"),
-            _ => String::new(),
+            Value::Null => String::new(),
+            Value::Object(values) if values.is_empty() || field.get("properties").is_some() => String::new(),
+            value => format!("`{value}`"),
         };
         writeln!(text, "| `{name}` | {} | {default} | {} |", kind(field), meaning(field)).unwrap();
     }
     for (name, field) in fields {
-        section(text, &format!("{path}.{name}"), field);
+        section(text, &format!("{path}.{name}"), field, default_of(name));
     }
 }
 

@@ -50,10 +50,14 @@ fn changed_lines(old: &str, new: &str) -> usize {
     diff(old, new) + diff(new, old)
 }
 
-/// What one change of one field changes in the output, in lines, old and new together.
-#[test]
-fn a_change_of_one_field_changes_as_few_lines_as_it_can() {
-    let cases: [(&str, Value, usize); 41] = [
+/// A field, another value of it, and how many lines differ in the output, old and new together.
+type Case = (&'static str, Value, usize);
+
+fn cases() -> Vec<Case> {
+    vec![
+        // Nowhere.
+        ("/metadata/annotations", json!({"note": "kept by others"}), 0),
+        ("/spec/acknowledgeNoReplicas", json!(true), 0),
         // In the desired state alone.
         ("/spec/shards", json!(4), 2),
         ("/spec/replicasPerShard", json!(2), 2),
@@ -62,9 +66,9 @@ fn a_change_of_one_field_changes_as_few_lines_as_it_can() {
         ("/spec/upgrade/paused", json!(true), 2),
         ("/spec/upgrade/canary", json!(false), 2),
         ("/spec/upgrade/syncTimeout", json!("10m"), 2),
-        ("/spec/upgrade/allowDowngrade", json!(true), 2),
         ("/spec/storage/expandTo", json!("20Gi"), 1),
         // There, and in the one object that it is about.
+        ("/spec/upgrade/allowDowngrade", json!(true), 8),
         ("/spec/storage/size", json!("20Gi"), 4),
         ("/spec/storage/className", json!("fast"), 2),
         ("/spec/storage/onDelete", json!("Delete"), 4),
@@ -77,42 +81,91 @@ fn a_change_of_one_field_changes_as_few_lines_as_it_can() {
         ("/spec/image/pullPolicy", json!("Always"), 4),
         ("/spec/image/pullSecrets", json!(["regcred"]), 6),
         ("/spec/resources/requests/cpu", json!("200m"), 4),
-        ("/spec/resources/limits/memory", json!("1Gi"), 6),
+        ("/spec/resources/limits/memory", json!("1Gi"), 4),
         ("/spec/maxMemoryPercent", json!(60), 4),
         ("/spec/config/maxmemory-policy", json!("allkeys-lru"), 3),
         ("/spec/config/databases", json!(4), 7),
-        ("/spec/persistence/fsync", json!("always"), 6),
-        ("/spec/persistence/snapshots", json!(["3600 1"]), 7),
+        ("/spec/persistence/fsync", json!("always"), 4),
+        ("/spec/persistence/snapshots", json!(["3600 1"]), 5),
         ("/spec/placement/zoneSpread", json!("Required"), 4),
         ("/spec/placement/hostSpread", json!("Off"), 10),
         ("/spec/placement/nodeSelector", json!({"disk": "ssd"}), 6),
         ("/spec/placement/tolerations", json!([{"operator": "Exists"}]), 6),
         ("/spec/placement/priorityClassName", json!("high"), 3),
-        ("/spec/disruptionBudget", json!("PerShard"), 43),
+        ("/spec/disruptionBudget", json!("PerShard"), 45),
         ("/spec/access/clients", json!([]), 8),
         ("/spec/monitoring/prometheusRule", json!(true), 90),
         ("/spec/monitoring/podMonitor", json!(true), 25),
         ("/spec/tls/issuerRef/name", json!("other-ca"), 4),
-        ("/spec/tls/clientAuth", json!("Required"), 6),
+        ("/spec/tls/clientAuth", json!("Required"), 4),
         ("/spec/tls/duration", json!("1440h"), 4),
         ("/spec/agent/logLevel", json!("debug"), 4),
         ("/spec/agent/image", json!("example.com/agent:1"), 3),
+        ("/spec/tls/renewBefore", json!("240h"), 4),
+        ("/spec/tls/issuerRef/kind", json!("ClusterIssuer"), 4),
+        ("/spec/tls/issuerRef/group", json!("example.com"), 4),
+        ("/spec/auth/passwordSecret/name", json!("other"), 6),
+        ("/spec/auth/passwordSecret/key", json!("other"), 6),
+        ("/spec/agent/resources/requests/cpu", json!("20m"), 4),
+        ("/spec/agent/resources/limits/memory", json!("256Mi"), 4),
+        // In all that are about it.
+        ("/spec/persistence/appendOnly", json!(false), 6),
+        ("/spec/clusterDomain", json!("example.com"), 14),
+        ("/spec/tls/secretName", json!("own"), 54),
+        ("/spec/tls/disabled", json!(true), 80),
+        ("/spec/auth/disabled", json!(true), 31),
+        ("/metadata/labels", json!({"team": "a"}), 18),
+        ("/metadata/namespace", json!("other"), 56),
+        ("/metadata/name", json!("other"), 176),
+    ]
+}
+
+/// The small spec with one field changed.
+fn small_but((field, value, _): &Case) -> Value {
+    // `resources` has defaults as a whole: changing one keeps the others.
+    let whole = |cpu: &str, memory: &str, limit: &str| json!({"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": limit}});
+    let start = [
+        ("/spec/resources", whole("100m", "512Mi", "512Mi")),
+        ("/spec/agent/resources", whole("10m", "32Mi", "128Mi")),
     ];
+    // Of these, one excludes the others.
+    let change = match *field {
+        "/spec/tls/secretName" => ("/spec/tls", json!({"secretName": value})),
+        "/spec/tls/disabled" => ("/spec/tls", json!({"disabled": value})),
+        "/spec/auth/disabled" => ("/spec/auth", json!({"disabled": value})),
+        field => (field, value.clone()),
+    };
+    small_with(&[start.as_slice(), &[change]].concat())
+}
+
+#[test]
+fn a_change_of_one_field_changes_as_few_lines_as_it_can() {
     let before = yaml_of(&small());
-    let mut surprises = Vec::new();
-    for (field, value, expected) in cases {
-        // `resources` has defaults as a whole: changing one keeps the others.
-        let start = [(
-            "/spec/resources",
-            json!({"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "512Mi"}}),
-        )];
-        let changed = small_with(&[start.as_slice(), &[(field, value)]].concat());
-        let counted = changed_lines(&before, &yaml_of(&changed));
-        if counted != expected {
-            surprises.push(format!("{field}: {counted}, and {expected} were expected"));
-        }
-    }
+    let surprise = |case: &Case| {
+        let counted = changed_lines(&before, &yaml_of(&small_but(case)));
+        let (field, _, expected) = case;
+        (counted != *expected).then(|| format!("{field}: {counted}, and {expected} were expected"))
+    };
+    let surprises: Vec<String> = cases().iter().filter_map(surprise).collect();
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+}
+
+/// The pointers of the fields that have none within them, and of lists and maps.
+fn leaves(pointer: &str, schema: &Value) -> Vec<String> {
+    match schema["properties"].as_object() {
+        Some(fields) => fields.iter().flat_map(|(name, field)| leaves(&format!("{pointer}/{name}"), field)).collect(),
+        None => vec![pointer.to_owned()],
+    }
+}
+
+#[test]
+fn every_field_has_a_case() {
+    let mut missing = leaves("", &spec::json_schema());
+    missing.retain(|leaf| !["/apiVersion", "/kind"].contains(&leaf.as_str()));
+    missing.retain(|leaf| {
+        !cases().iter().any(|(field, ..)| field.starts_with(leaf) || leaf.starts_with(&format!("{field}/")))
+    });
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
@@ -141,26 +194,32 @@ fn what_is_written_as_yaml_and_as_json_is_the_same() {
     }
 }
 
-/// The names that templates read are those that the other program reads.
+fn stateful_set(spec: &Value) -> String {
+    let manifest = manifest(&clusters(&spec.to_string())[0]);
+    let set = manifest.documents().iter().find(|document| document.identity().kind == "StatefulSet").unwrap();
+    set.yaml().to_owned()
+}
+
 #[test]
-fn live_directives_stand_in_no_pod_template() {
-    let template = |policy: &str| {
-        let manifest =
-            manifest(&clusters(&small_with(&[("/spec/config/maxmemory-policy", json!(policy))]).to_string())[0]);
-        let set = manifest.documents().iter().find(|document| document.identity().kind == "StatefulSet").unwrap();
-        set.yaml().to_owned()
-    };
-    assert_eq!(template("noeviction"), template("allkeys-lru"));
+fn what_a_running_server_can_change_stands_in_no_pod_template() {
+    for live in [
+        ("/spec/config/maxmemory-policy", json!("allkeys-lru")),
+        ("/spec/maxMemoryPercent", json!(60)),
+        ("/spec/persistence/fsync", json!("always")),
+        ("/spec/persistence/snapshots", json!(["3600 1"])),
+        ("/spec/tls/clientAuth", json!("Required")),
+        ("/spec/replicasPerShard", json!(3)),
+    ] {
+        assert_eq!(stateful_set(&small()), stateful_set(&small_with(std::slice::from_ref(&live))), "{live:?}");
+    }
 }
 
 #[test]
 fn what_needs_a_restart_changes_the_pod_template() {
-    let template = |spec: &Value| {
-        let manifest = manifest(&clusters(&spec.to_string())[0]);
-        let set = manifest.documents().iter().find(|document| document.identity().kind == "StatefulSet").unwrap();
-        set.yaml().to_owned()
-    };
-    assert_ne!(template(&small()), template(&small_with(&[("/spec/config/databases", json!(4))])));
+    for restarting in [("/spec/config/databases", json!(4)), ("/spec/persistence/appendOnly", json!(false))] {
+        let changed = small_with(std::slice::from_ref(&restarting));
+        assert_ne!(stateful_set(&small()), stateful_set(&changed), "{restarting:?}");
+    }
 }
 
 #[test]
@@ -185,6 +244,21 @@ fn pods_meet_the_restricted_pod_security_standard() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn the_agent_may_delete_claims_only_where_the_spec_allows_a_downgrade() {
+    for allowed in [false, true] {
+        let spec = small_with(&[("/spec/upgrade/allowDowngrade", json!(allowed))]);
+        let manifest = manifest(&clusters(&spec.to_string())[0]);
+        let role = manifest.documents().iter().find(|document| document.identity().kind == "Role").unwrap();
+        let role: Value = serde_saphyr::from_str(role.yaml()).unwrap();
+        let deletes = |rule: &&Value| {
+            let has = |list: &str, word: &str| rule[list].as_array().unwrap().contains(&json!(word));
+            has("resources", "persistentvolumeclaims") && has("verbs", "delete")
+        };
+        assert_eq!(role["rules"].as_array().unwrap().iter().any(|rule| deletes(&rule)), allowed);
     }
 }
 

@@ -8,7 +8,7 @@ use spec::{Series, directives};
 use support::{clusters, manifest, small_with};
 
 fn name() -> impl Strategy<Value = String> {
-    "[a-z]([a-z0-9-]{0,50}[a-z0-9])?"
+    "[a-z]([a-z0-9-]{0,50}[a-z0-9])?".prop_filter("a derived name", |name| name.parse::<spec::ClusterName>().is_ok())
 }
 
 fn label_value() -> impl Strategy<Value = String> {
@@ -95,6 +95,47 @@ prop_compose! {
     }
 }
 
+/// What is read can be rendered; the problems of what is not.
+fn read_or_refused(text: &str) -> Vec<spec::Problem> {
+    match spec::read(text, None) {
+        Ok(read) => {
+            let mut renderer = render::Renderer::default();
+            for read in read {
+                let _ = renderer.render(&read.cluster).unwrap();
+            }
+            Vec::new()
+        }
+        Err(problems) => problems,
+    }
+}
+
+/// The free texts of a spec, in none of which may stand what would not arrive as it is.
+const TEXTS: [&str; 14] = [
+    "/metadata/labels/team",
+    "/spec/image/repository",
+    "/spec/image/tag",
+    "/spec/tls/issuerRef/name",
+    "/spec/tls/issuerRef/kind",
+    "/spec/tls/issuerRef/group",
+    "/spec/auth/passwordSecret/name",
+    "/spec/auth/passwordSecret/key",
+    "/spec/storage/className",
+    "/spec/placement/nodeSelector",
+    "/spec/placement/tolerations",
+    "/spec/placement/priorityClassName",
+    "/spec/config/proc-title-template",
+    "/spec/clusterDomain",
+];
+
+fn spec_with_text(field: &str, text: &str) -> Value {
+    let value = match field.rsplit('/').next().unwrap() {
+        "nodeSelector" => json!({"disk": text}),
+        "tolerations" => json!([{"key": "dedicated", "value": text}]),
+        _ => json!(text),
+    };
+    small_with(&[(field, value)])
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
@@ -118,12 +159,12 @@ proptest! {
 
     #[test]
     fn any_text_is_read_or_refused(text in any::<String>()) {
-        let _ = spec::read(&text, None);
+        read_or_refused(&text);
     }
 
     #[test]
     fn any_yaml_like_text_is_read_or_refused(lines in proptest::collection::vec("[ ]{0,6}(- )?(spec|metadata|name|shards|tls|a|\\*a|&a b)?:?[ ]?[{}\\[\\]\"'|>#!%@,0-9a-z&*:-]{0,12}", 0..12)) {
-        let _ = spec::read(&lines.join("\n"), None);
+        read_or_refused(&lines.join("\n"));
     }
 
     /// One place of a valid spec replaced by nonsense: read or refused, and where refused, the place is named.
@@ -132,12 +173,25 @@ proptest! {
         let text = include_str!("../examples/every-field.yaml");
         let position = (0..=text.len()).filter(|index| text.is_char_boundary(*index)).collect::<Vec<_>>()[at.index(text.chars().count())];
         let damaged = format!("{}{damage}{}", &text[..position], &text[position..]);
-        if let Err(problems) = spec::read(&damaged, None) {
-            prop_assert!(!problems.is_empty());
-            for problem in problems {
-                let span = problem.span.unwrap();
-                prop_assert!(span.start <= span.end && span.end <= damaged.len(), "{span:?}");
-            }
+        for problem in read_or_refused(&damaged) {
+            let span = problem.span.unwrap();
+            prop_assert!(span.start <= span.end && span.end <= damaged.len(), "{span:?}");
         }
+    }
+
+    #[test]
+    fn any_text_in_any_field_is_rendered_or_refused(field in proptest::sample::select(TEXTS.to_vec()), text in "[a-zA-Z0-9 ${}\t\n\"\\\\'#:%/.-]{0,6}") {
+        read_or_refused(&spec_with_text(field, &text).to_string());
+    }
+
+    #[test]
+    fn no_object_belongs_to_two_clusters(name in "[a-z]{1,3}", suffix in proptest::sample::select(vec!["-agent", "-nodes", "-tls", "-shard-0", "-b"]), per_shard in any::<bool>()) {
+        let budget = if per_shard { "PerShard" } else { "PerCluster" };
+        let with = |name: String| small_with(&[("/metadata/name", json!(name)), ("/spec/disruptionBudget", json!(budget))]).to_string();
+        let one = manifest(&clusters(&with(name.clone())).remove(0));
+        let Ok(other) = spec::read(&with(name + suffix), None) else { return Ok(()) };
+        let other = manifest(&other[0].cluster);
+        let taken: Vec<_> = one.documents().iter().map(render::Document::identity).collect();
+        prop_assert!(other.documents().iter().all(|document| !taken.contains(&document.identity())));
     }
 }

@@ -5,11 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use spec::{Version, directives};
 use support::{clusters, manifest, root, small_with};
 use tempfile::TempDir;
 
@@ -27,6 +29,8 @@ fn servers(series: &str) -> PathBuf {
 struct Story {
     folder: TempDir,
     servers: PathBuf,
+    memory_limit: Option<u64>,
+    live_settings: BTreeMap<String, String>,
 }
 
 impl Story {
@@ -42,10 +46,16 @@ impl Story {
         ]
         .concat();
         let spec = small_with(&all);
-        let rendered = manifest(&clusters(&spec.to_string())[0]).to_yaml();
+        let cluster = &clusters(&spec.to_string())[0];
+        let rendered = manifest(cluster).to_yaml();
         let documents: Vec<Value> = serde_saphyr::from_multiple(&rendered).unwrap();
         let config = documents.iter().find(|document| document["metadata"]["name"] == "small-config").unwrap();
-        let story = Self { folder: tempfile::tempdir().unwrap(), servers: servers(series) };
+        let story = Self {
+            folder: tempfile::tempdir().unwrap(),
+            servers: servers(series),
+            memory_limit: cluster.resources.memory_limit(),
+            live_settings: cluster.live_settings(),
+        };
         for pod in ["0", "1"] {
             let pod = story.folder.path().join(pod);
             for folder in ["etc", "run", "data"] {
@@ -116,6 +126,7 @@ impl Story {
                 "-c",
             ])
             .arg(prelude + script)
+            .envs(self.memory_limit.map(|bytes| ("MEMORY_LIMIT", bytes.to_string())))
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -197,11 +208,17 @@ fn a_member_is_ready_when_it_has_joined_a_working_cluster() {
         let said = story.play(
             "start pod0\n\
              pod0 sh /etc/valkey/readiness.sh || echo \"(not ready)\"\n\
-             cli0 CLUSTER ADDSLOTSRANGE 0 16383\n\
+             cli0 CLUSTER ADDSLOTSRANGE 0 8191\n\
+             is_ok() { cli0 CLUSTER INFO | grep -q cluster_state:ok; }; until_true is_ok\n\
+             pod0 sh /etc/valkey/readiness.sh || echo \"(not ready)\"\n\
+             cli0 CLUSTER ADDSLOTSRANGE 8192 16383\n\
              until_true pod0 sh /etc/valkey/readiness.sh\n\
              echo ready",
         );
-        assert_eq!(said, "not part of a working cluster\n(not ready)\nOK\nready\n");
+        assert_eq!(
+            said,
+            "not part of a working cluster\n(not ready)\nOK\nnot all slots are assigned\n(not ready)\nOK\nready\n"
+        );
     });
 }
 
@@ -234,14 +251,42 @@ fn a_stopping_primary_hands_over_first() {
     for changes in [vec![], vec![password(), tls()]] {
         each_series(&changes, |story| {
             let said = story.play(&format!(
-                "{TWO_MEMBERS}\
-                 linked() {{ cli0 CLUSTER NODES | grep -q 'slave .* connected'; }}; until_true linked; sleep 1\n\
+                "{TWO_MEMBERS}{LINKED}\
                  pod0 sh /etc/valkey/stop.sh >/dev/null 2>&1\n\
                  cli0 ROLE | head -n 1; cli1 ROLE | head -n 1",
             ));
             assert!(said.ends_with("slave\nmaster\n"), "{said}");
         });
     }
+}
+
+/// The replica is connected for long enough to be taken for one.
+const LINKED: &str = "linked() { cli0 CLUSTER NODES | grep -q 'slave .* connected'; }; until_true linked; sleep 1\n";
+
+#[test]
+fn a_stopping_primary_hands_over_while_a_password_is_being_rotated() {
+    each_series(&[password()], |story| {
+        let said = story.play(&format!(
+            "{TWO_MEMBERS}{LINKED}\
+             printf 'the new one' >$PODS/0/auth/password\n\
+             pod0 sh /etc/valkey/stop.sh >/dev/null 2>&1\n\
+             cli0 ROLE | head -n 1; cli1 ROLE | head -n 1",
+        ));
+        assert!(said.ends_with("slave\nmaster\n"), "{said}");
+    });
+}
+
+#[test]
+fn a_replica_that_refuses_to_take_over_is_not_waited_for() {
+    each_series(&[], |story| {
+        let said = story.play(&format!(
+            "{TWO_MEMBERS}{LINKED}\
+             cli1 'ACL SETUSER default -cluster|failover' >/dev/null\n\
+             begin=$(date +%s); pod0 sh /etc/valkey/stop.sh >/dev/null 2>&1; echo $(($(date +%s) - begin < 4))\n\
+             cli0 ROLE | head -n 1",
+        ));
+        assert!(said.ends_with("1\nmaster\n"), "{said}");
+    });
 }
 
 #[test]
@@ -270,6 +315,26 @@ fn liveness_spares_a_busy_server_and_fails_a_frozen_one() {
             "busy: spared\nthe server does not answer, and its process is in state T\n(frozen: failed)\nthawed: spared\n"
         );
     });
+}
+
+/// As many clients as the server takes hang on its socket.
+const FULL: &str = "cli0 CONFIG SET maxclients 4 >/dev/null\n\
+     for n in 1 2 3 4 5; do (sleep 100 | pod0 valkey-cli -s /run/valkey/valkey.sock >/dev/null 2>&1 &); done\n\
+     is_full() { pod0 sh -c 'echo PING | valkey-cli -s /run/valkey/valkey.sock 2>&1' | grep -v PONG >/dev/null; }\n\
+     until_true is_full\n";
+
+#[test]
+fn liveness_spares_a_server_with_as_many_clients_as_it_takes() {
+    for changes in [vec![], vec![password()]] {
+        each_series(&changes, |story| {
+            let said = story.play(&format!(
+                "start pod0\n{FULL}\
+                 pod0 sh -c 'echo PING | valkey-cli -s /run/valkey/valkey.sock 2>&1 || true'\n\
+                 pod0 sh /etc/valkey/liveness.sh && echo spared",
+            ));
+            assert!(said.ends_with("spared\n"), "{said}");
+        });
+    }
 }
 
 #[test]
@@ -327,34 +392,53 @@ fn tls_is_the_only_way_in_over_the_network() {
     });
 }
 
-/// The identity of the server before and after its container restarted.
-fn restarted(story: &Story) -> (String, String) {
-    let said = story.play(
-        "start pod0\n\
-         cli0 CLUSTER ADDSLOTSRANGE 0 16383 >/dev/null; until_true pod0 sh /etc/valkey/readiness.sh\n\
+fn only_snapshots() -> (&'static str, Value) {
+    ("/spec/persistence", json!({"appendOnly": false, "snapshots": ["3600 1"]}))
+}
+
+/// One member that holds all slots.
+const ALONE: &str = "start pod0\n\
+     cli0 CLUSTER ADDSLOTSRANGE 0 16383 >/dev/null; until_true pod0 sh /etc/valkey/readiness.sh\n";
+
+/// The identity of the primary before and after its container restarted, which it does after this command.
+fn restarted(story: &Story, members: &str, command: &str) -> (String, String) {
+    let said = story.play(&format!(
+        "{members}cli0 SET key value >/dev/null; {command} >/dev/null\n\
          cli0 CLUSTER MYID; kill -9 $(cat $PODS/0/run/valkey.pid); sleep 0.2\n\
          start pod0; cli0 CLUSTER MYID",
-    );
+    ));
     let mut lines = said.lines().map(str::to_owned);
     (lines.next().unwrap(), lines.next().unwrap())
 }
 
 #[test]
 fn a_primary_that_lost_its_keys_comes_back_as_a_new_node() {
-    each_series(&[without_persistence()], |story| {
-        let (before, after) = restarted(story);
-        assert_ne!(before, after);
-    });
+    // Without persistence, a snapshot on disk is what a full sync once left there.
+    let losses = [
+        (without_persistence(), "true"),
+        (without_persistence(), "cli0 SAVE"),
+        (only_snapshots(), "true"),
+        (("/spec/persistence", json!({"appendOnly": true})), "rm -r $PODS/0/data/appendonlydir"),
+    ];
+    for (kept, command) in losses {
+        each_series(std::slice::from_ref(&kept), |story| {
+            let (before, after) = restarted(story, TWO_MEMBERS, command);
+            assert_ne!(before, after, "{kept:?} {command}");
+        });
+    }
 }
 
 #[test]
 fn a_primary_that_kept_its_keys_or_has_no_replica_comes_back_as_itself() {
-    let alone =
-        [without_persistence(), ("/spec/replicasPerShard", json!(0)), ("/spec/acknowledgeNoReplicas", json!(true))];
-    for changes in [&[][..], &alone[..]] {
-        each_series(changes, |story| {
-            let (before, after) = restarted(story);
-            assert_eq!(before, after);
+    let stories = [
+        (("/spec/persistence", json!({"appendOnly": true})), TWO_MEMBERS, "true"),
+        (only_snapshots(), TWO_MEMBERS, "cli0 SAVE"),
+        (without_persistence(), ALONE, "true"),
+    ];
+    for (kept, members, command) in stories {
+        each_series(std::slice::from_ref(&kept), |story| {
+            let (before, after) = restarted(story, members, command);
+            assert_eq!(before, after, "{kept:?} {command}");
         });
     }
 }
@@ -369,6 +453,40 @@ fn a_restarted_container_keeps_the_configuration_that_its_pod_was_born_with() {
         );
         assert!(said.starts_with("PONG\nERR The server is running without a config file"), "{said}");
     });
+}
+
+#[test]
+fn maxmemory_follows_the_limit_of_the_own_pod() {
+    let limit = |text: &str| [("/spec/resources", json!({"limits": {"memory": text}}))];
+    each_series(&limit("100Mi"), |story| {
+        let maxmemory = "cli0 CONFIG GET maxmemory | tail -n 1";
+        assert_eq!(story.play(&format!("MEMORY_LIMIT=1000000000; start pod0\n{maxmemory}")), "700000000\n");
+    });
+    let unaware = "unset MEMORY_LIMIT; start pod0; cli0 CONFIG GET maxmemory | tail -n 1";
+    assert_eq!(Story::of("9.1", &limit("100Mi")).play(unaware), "0\n");
+}
+
+/// Both in the one spelling in which the agent compares them.
+#[test]
+fn the_server_reports_the_live_settings_that_it_is_told() {
+    let changes = [
+        tls(),
+        ("/spec/config", json!({"maxmemory-clients": "1mb", "notify-keyspace-events": "xE", "hz": 20})),
+        ("/spec/persistence", json!({"appendOnly": true, "fsync": "no", "snapshots": ["3600 1", "300 100"]})),
+    ];
+    for series in SERIES {
+        for changes in [&changes[..], &[]] {
+            let story = Story::of(series, changes);
+            let ask = |name: &String| format!("echo \"$(cli0 CONFIG GET {name} | sed 1d)\"\n");
+            let script: String = story.live_settings.keys().map(ask).collect();
+            let said = story.play(&format!("start pod0\n{script}"));
+            assert_eq!(said.lines().count(), story.live_settings.len(), "{said}");
+            for ((name, told), answer) in story.live_settings.iter().zip(said.lines()) {
+                let directive = directives::find(series.parse::<Version>().unwrap().series, name).unwrap();
+                assert_eq!(directive.canonical(answer), *told, "{name}");
+            }
+        }
+    }
 }
 
 #[test]

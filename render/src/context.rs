@@ -77,6 +77,7 @@ struct Server {
     primary_selector: Labels,
     annotations: Labels,
     resources: Option<Resources>,
+    has_memory_limit: bool,
     user_id: u32,
     grace_seconds: u64,
 }
@@ -94,6 +95,7 @@ struct AgentContext {
     selector: Labels,
     resources: Option<Resources>,
     user_id: u32,
+    empties_volumes: bool,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -156,6 +158,8 @@ struct Alerts {
 pub(crate) struct Budget {
     name: String,
     selector: Labels,
+    is_of_shard: bool,
+    replicas: u8,
 }
 
 impl Context {
@@ -218,6 +222,7 @@ impl Server {
             selector,
             annotations: Labels::from([(names::CONFIG_HASH_ANNOTATION.to_owned(), restart_hash)]),
             resources: resources(&cluster.resources),
+            has_memory_limit: cluster.resources.memory_limit().is_some(),
             user_id: SERVER_USER,
             grace_seconds: files::grace_seconds(cluster),
         }
@@ -227,19 +232,18 @@ impl Server {
 impl AgentContext {
     fn of(cluster: &Cluster) -> Self {
         let release = concat!("valkey-gitops/valkey-topology-agent:", env!("CARGO_PKG_VERSION"));
-        let level =
-            serde_json::to_value(cluster.agent.log_level).ok().and_then(|level| level.as_str().map(str::to_owned));
         Self {
             image: cluster.agent.image.as_ref().map_or_else(|| release.to_owned(), ToString::to_string),
             arguments: vec![
                 "run".to_owned(),
                 format!("--cluster={}", cluster.name),
-                format!("--log-level={}", level.unwrap_or_default()),
+                format!("--log-level={}", cluster.agent.log_level.as_str()),
             ],
             labels: labels(cluster, names::AGENT),
             selector: selector(cluster, names::AGENT),
             resources: resources(&cluster.agent.resources),
             user_id: AGENT_USER,
+            empties_volumes: cluster.upgrade.allow_downgrade,
         }
     }
 }
@@ -334,17 +338,20 @@ fn selector(cluster: &Cluster, component: &str) -> Labels {
 }
 
 fn budgets(cluster: &Cluster, names: &Names) -> Vec<Budget> {
-    let everyone = selector(cluster, names::SERVER);
+    let whole = Budget {
+        name: names.cluster.clone(),
+        selector: selector(cluster, names::SERVER),
+        is_of_shard: false,
+        replicas: cluster.replicas_per_shard,
+    };
+    let of_shard = |shard: u16| {
+        let mut budget = Budget { name: names.shard_budget(shard), is_of_shard: true, ..whole.clone() };
+        budget.selector.insert(names::SHARD_LABEL.to_owned(), shard.to_string());
+        budget
+    };
     match cluster.disruption_budget {
-        DisruptionBudget::PerCluster => vec![Budget { name: names.cluster.clone(), selector: everyone }],
-        DisruptionBudget::PerShard => {
-            let of_shard = |shard: u16| {
-                let mut selector = everyone.clone();
-                selector.insert(names::SHARD_LABEL.to_owned(), shard.to_string());
-                Budget { name: names.shard_budget(shard), selector }
-            };
-            (0..cluster.shards).map(of_shard).collect()
-        }
+        DisruptionBudget::PerShard => (0..cluster.shards).map(of_shard).collect(),
+        DisruptionBudget::PerCluster => vec![whole],
     }
 }
 

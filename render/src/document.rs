@@ -113,7 +113,7 @@ kinds!(
 );
 
 /// What an object is known by.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
     /// Group and version, such as `apps/v1`.
     pub api_version: String,

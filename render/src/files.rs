@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use spec::{Auth, ClientAuth, Cluster, Fsync, Series, Tls, names};
+use spec::{Auth, Cluster, Series, Tls, names};
 
 use crate::error::Error;
 use crate::templates;
@@ -41,33 +41,26 @@ struct FileContext {
     tls: Option<TlsFiles>,
     auth: bool,
     append_only: &'static str,
-    fsync: &'static str,
-    save: String,
-    forget_empty_primary: bool,
+    max_memory_percent: Option<u8>,
     nodes_domain: String,
     directives: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct TlsFiles {
-    auth_clients: &'static str,
     reload_seconds: Option<u32>,
 }
 
 /// The texts for a cluster.
 pub(crate) fn render(cluster: &Cluster) -> Result<Files, Error> {
-    let restarting = FileContext::of(cluster, cluster.config.lines(false).collect());
-    let live = FileContext { directives: live_directives(cluster), ..FileContext::of(cluster, Vec::new()) };
+    let restarting = FileContext::of(cluster, cluster.config.restarting_lines().collect());
+    let live_lines = cluster.live_directives().into_iter().map(|(directive, value)| directive.line(&value));
+    let live = FileContext::of(cluster, live_lines.collect());
     let text = |name: &str| {
         let context = if name == "live.conf" { &live } else { &restarting };
         templates::render(name, Value::from(Serde(context))).map(|text| (name.to_owned(), text))
     };
     templates::FILES.iter().map(|(name, _)| text(name)).collect::<Result<_, _>>().map(Files)
-}
-
-fn live_directives(cluster: &Cluster) -> Vec<String> {
-    let max_memory = cluster.max_memory().map(|bytes| format!("maxmemory {bytes}"));
-    max_memory.into_iter().chain(cluster.config.lines(true)).collect()
 }
 
 /// How long Kubernetes waits between telling a pod to stop and killing it: the planned failover of the stop script, the wait for
@@ -112,7 +105,6 @@ impl Files {
 impl FileContext {
     fn of(cluster: &Cluster, directives: Vec<String>) -> Self {
         let series = cluster.version.series;
-        let snapshots: Vec<String> = cluster.persistence.snapshots.iter().map(ToString::to_string).collect();
         Self {
             client_port: names::CLIENT_PORT,
             cluster_node_timeout_ms: CLUSTER_NODE_TIMEOUT_MS,
@@ -123,9 +115,7 @@ impl FileContext {
             tls: TlsFiles::of(&cluster.tls, series),
             auth: cluster.auth != Auth::Disabled,
             append_only: yes_or_no(cluster.persistence.append_only),
-            fsync: fsync(cluster.persistence.fsync),
-            save: if snapshots.is_empty() { "\"\"".to_owned() } else { snapshots.join(" ") },
-            forget_empty_primary: !cluster.persistence.keeps_keys() && cluster.replicas_per_shard > 0,
+            max_memory_percent: cluster.resources.memory_limit().map(|_| cluster.max_memory_percent),
             nodes_domain: names::nodes_domain(cluster),
             directives,
         }
@@ -134,16 +124,8 @@ impl FileContext {
 
 impl TlsFiles {
     fn of(tls: &Tls, series: Series) -> Option<Self> {
-        let client_auth = match tls {
-            Tls::Issued { client_auth, .. } | Tls::Provided { client_auth, .. } => client_auth,
-            Tls::Disabled => return None,
-        };
-        let auth_clients = match client_auth {
-            ClientAuth::Required => "yes",
-            ClientAuth::Optional => "optional",
-            ClientAuth::Off => "no",
-        };
-        Some(Self { auth_clients, reload_seconds: (series >= Series::V9_1).then_some(CERTIFICATE_RELOAD_SECONDS) })
+        let reload = Self { reload_seconds: (series >= Series::V9_1).then_some(CERTIFICATE_RELOAD_SECONDS) };
+        (*tls != Tls::Disabled).then_some(reload)
     }
 }
 
@@ -154,14 +136,6 @@ const fn shutdown_on_sigterm(cluster: &Cluster) -> &'static str {
         (true, false) => "save",
         (false, true) => "nosave failover",
         (false, false) => "nosave",
-    }
-}
-
-const fn fsync(fsync: Fsync) -> &'static str {
-    match fsync {
-        Fsync::Always => "always",
-        Fsync::Everysec => "everysec",
-        Fsync::No => "no",
     }
 }
 

@@ -3,31 +3,61 @@
 //! A law is a function from the documents to what breaks it. None can be broken by what a user writes: a broken law is a mistake
 //! of this program, found before the output leaves it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, BuildHasherDefault};
 
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::policy::v1::PodDisruptionBudgetSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use spec::{Auth, Cluster, Tls, names};
+use rustc_hash::FxHasher;
+use spec::{Auth, Cluster, ClusterName, Tls, names};
 
 use crate::document::{Draft, Identity, Object};
 use crate::error::Error;
 use crate::tree::Tree;
 
-/// Judges every document by the type of its kind, and all of them together by the laws.
+/// Judges the texts in the documents, which no two manifests have in common.
+pub(crate) fn judge_texts(trees: &[Tree<'_>], cluster: &Cluster) -> Result<(), Error> {
+    verdict([every_object_has_a_name_of_its_own(trees, cluster), no_text_is_changed_on_the_way(trees)])
+}
+
+/// Judges every document by the type of its kind, and all of them together by the laws. The verdict is the same for all manifests
+/// of one shape.
 pub(crate) fn judge(drafts: &[Draft], trees: &[Tree<'_>], cluster: &Cluster) -> Result<(), Error> {
     let objects = drafts.iter().zip(trees).map(|(draft, tree)| draft.judge(tree)).collect::<Result<Vec<_>, _>>()?;
     let workloads = workloads(&objects);
-    let broken = [
-        every_object_has_a_name_of_its_own(trees, cluster),
-        no_text_is_changed_on_the_way(trees),
+    verdict([
         workloads.iter().flat_map(workload_selects_its_own_pods).collect(),
         workloads.iter().flat_map(|workload| what_a_pod_names_is_there(workload, &objects, cluster)).collect(),
         workloads.iter().flat_map(what_is_mounted_is_a_volume).collect(),
         every_selector_selects_pods(&objects, &workloads),
+        the_certificate_is_written_where_it_is_mounted(&objects, &workloads),
+        a_budget_that_counts_the_absent_covers_a_workload(&objects, &workloads),
         services_lead_to_ports(&objects, &workloads),
         the_binding_binds_what_is_there(&objects),
-    ];
+    ])
+}
+
+/// Which cluster each object of a run belongs to. Both are kept as hashes, for a run may have a hundred thousand objects.
+#[derive(Debug, Default)]
+pub(crate) struct Owners(HashMap<u64, u64>);
+
+impl Owners {
+    /// Two clusters that claim one object would be applied over each other.
+    pub(crate) fn claim(&mut self, object: &Identity, cluster: &ClusterName) -> Result<(), Error> {
+        let hasher = BuildHasherDefault::<FxHasher>::default();
+        let owner = hasher.hash_one(cluster);
+        match self.0.insert(hasher.hash_one(object), owner) {
+            Some(other) if other != owner => {
+                Err(Error::Law(format!("{object} belongs to another cluster than {cluster}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn verdict<const N: usize>(broken: [Vec<String>; N]) -> Result<(), Error> {
     match broken.into_iter().flatten().next() {
         None => Ok(()),
         Some(law) => Err(Error::Law(law)),
@@ -249,6 +279,39 @@ fn every_selector_selects_pods(objects: &[Object], workloads: &[Workload<'_>]) -
     selectors.filter(lost).map(|selector| format!("{selector:?} selects no pods")).collect()
 }
 
+fn the_certificate_is_written_where_it_is_mounted(objects: &[Object], workloads: &[Workload<'_>]) -> Vec<String> {
+    let volumes = workloads.iter().flat_map(|workload| workload.pod.volumes.iter().flatten());
+    let mounted: BTreeSet<&str> =
+        volumes.filter_map(|volume| volume.secret.as_ref().and_then(|secret| secret.secret_name.as_deref())).collect();
+    let is_bad = |object: &&Object| match object {
+        Object::Certificate(certificate) => !mounted.contains(certificate.spec.secret_name.as_str()),
+        _ => false,
+    };
+    objects
+        .iter()
+        .filter(is_bad)
+        .map(|_| "the certificate is written to a Secret that no pod mounts".to_owned())
+        .collect()
+}
+
+/// The pods of `maxUnavailable` are counted against the whole workload: for a part of it, no eviction would ever be allowed.
+fn a_budget_that_counts_the_absent_covers_a_workload(objects: &[Object], workloads: &[Workload<'_>]) -> Vec<String> {
+    let covers_all = |budget: &PodDisruptionBudgetSpec| {
+        workloads.iter().any(|workload| Some(workload.selector) == budget.selector.as_ref())
+    };
+    let is_bad = |object: &&Object| match object {
+        Object::PodDisruptionBudget(budget) => {
+            budget.spec.as_ref().is_some_and(|spec| spec.max_unavailable.is_some() && !covers_all(spec))
+        }
+        _ => false,
+    };
+    objects
+        .iter()
+        .filter(is_bad)
+        .map(|_| "a budget with maxUnavailable covers a part of a workload".to_owned())
+        .collect()
+}
+
 fn services_lead_to_ports(objects: &[Object], workloads: &[Workload<'_>]) -> Vec<String> {
     let containers = workloads.iter().flat_map(|workload| &workload.pod.containers);
     let ports: BTreeSet<&str> = containers
@@ -286,4 +349,76 @@ fn the_binding_binds_what_is_there(objects: &[Object]) -> Vec<String> {
         _ => false,
     };
     objects.iter().filter(|object| bad(object)).map(|_| "the RoleBinding binds what is not there".to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest;
+
+    const SPEC: &str = "apiVersion: valkey-gitops.dev/v1alpha1\nkind: ValkeyCluster\nmetadata: {name: a, namespace: b}\nspec:\n  \
+                        version: \"9.1\"\n  tls: {issuerRef: {name: ca}}\n  auth: {passwordSecret: {name: s}}\n  \
+                        disruptionBudget: PerShard\n  monitoring: {podMonitor: true}\n";
+
+    /// What the laws say of a manifest in which the text of one template is changed.
+    fn verdict(template: &str, from: &str, to: &str) -> String {
+        let cluster = spec::read(SPEC, None).unwrap().remove(0).cluster;
+        let mut drafts = manifest::write(&cluster).unwrap();
+        let draft = drafts.iter_mut().find(|draft| draft.template == template).unwrap();
+        assert!(draft.text.contains(from), "{}", draft.text);
+        draft.text = draft.text.replace(from, to);
+        let trees: Vec<Tree<'_>> = drafts.iter().map(|draft| draft.tree().unwrap()).collect();
+        let judged = judge_texts(&trees, &cluster).and_then(|()| judge(&drafts, &trees, &cluster));
+        judged.map_or_else(|error| error.to_string(), |()| "lawful".to_owned())
+    }
+
+    #[test]
+    fn every_law_is_broken_by_what_it_is_about() {
+        let broken = [
+            ("service.yaml", r#"name: "a""#, "name: \"\"", "has no name"),
+            ("service.yaml", r#"namespace: "b""#, r#"namespace: "c""#, "another namespace"),
+            ("service.yaml", r#"name: "a""#, r#"name: "a-nodes""#, "is there twice"),
+            ("service.yaml", r#""valkey-render""#, r#""$${x}""#, "would not arrive as it is"),
+            ("config-map.yaml", r"set -eu\n", r"set -eu \n", "would not arrive as it is"),
+            ("config-map.yaml", r#""start.sh""#, r#""begin.sh""#, "the script start.sh"),
+            ("config-map.yaml", r#"name: "a-config""#, r#"name: "a-settings""#, "the ConfigMap a-config"),
+            ("service-account.yaml", r#"name: "a-agent""#, r#"name: "agent""#, "the ServiceAccount a-agent"),
+            ("service-nodes.yaml", "clusterIP: None", "clusterIP: null", "the headless Service a-nodes"),
+            ("stateful-set.yaml", r#"secretName: "s""#, r#"secretName: "t""#, "the Secret t"),
+            (
+                "stateful-set.yaml",
+                "- name: run\n          mountPath",
+                "- name: ran\n          mountPath",
+                "ran is not both",
+            ),
+            ("agent-deployment.yaml", "matchLabels: {\"app", "matchLabels: {\"no", "does not select its own pods"),
+            ("service.yaml", "selector: {\"app", "selector: {\"no", "selects no pods"),
+            ("network-policy.yaml", "matchLabels: {\"app", "matchLabels: {\"no", "selects no pods"),
+            ("pod-monitor.yaml", "matchLabels: {\"app", "matchLabels: {\"no", "selects no pods"),
+            ("certificate.yaml", r#"secretName: "a-tls""#, r#"secretName: "b-tls""#, "a Secret that no pod mounts"),
+            ("pod-disruption-budget.yaml", "minAvailable:", "maxUnavailable:", "covers a part of a workload"),
+            ("service.yaml", "targetPort: tcp-client", "targetPort: tcp", "leads to the port"),
+            ("role-binding.yaml", r#"name: "a-agent""#, r#"name: "agent""#, "binds what is not there"),
+        ];
+        for (template, from, to, law) in broken {
+            let said = verdict(template, from, to);
+            assert!(said.contains(law), "{template} with {to}: {said}");
+        }
+    }
+
+    #[test]
+    fn an_object_belongs_to_one_cluster_of_a_run() {
+        let cluster = spec::read(SPEC, None).unwrap().remove(0).cluster;
+        let drafts = manifest::write(&cluster).unwrap();
+        let identity = Identity::of(&drafts[0].tree().unwrap());
+        let mut owners = Owners::default();
+        assert!(owners.claim(&identity, &cluster.name).is_ok() && owners.claim(&identity, &cluster.name).is_ok());
+        let said = owners.claim(&identity, &"b".parse().unwrap()).unwrap_err().to_string();
+        assert!(said.contains("belongs to another cluster"), "{said}");
+    }
+
+    #[test]
+    fn what_is_rendered_breaks_none() {
+        assert_eq!(verdict("service.yaml", "ClusterIP", "ClusterIP"), "lawful");
+    }
 }

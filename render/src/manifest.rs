@@ -11,7 +11,7 @@ use spec::{Cluster, Tls};
 use crate::context::Context;
 use crate::document::{Document, Draft, Kind};
 use crate::error::Error;
-use crate::laws;
+use crate::laws::{self, Owners};
 use crate::templates;
 use crate::tree::Tree;
 
@@ -24,10 +24,12 @@ pub struct Manifest {
 /// Renders clusters, one after the other.
 ///
 /// What templates make is judged: every document by the type of its kind, all together by the laws. A template cannot look into a
-/// text, so the verdict depends on the shape of the documents alone; a shape that has been judged once is not judged again.
+/// text, so but for the texts themselves the verdict depends on the shape of the documents alone; a shape that has been judged once
+/// is not judged again.
 #[derive(Debug, Default)]
 pub struct Renderer {
     judged: HashSet<u64>,
+    owners: Owners,
 }
 
 impl Renderer {
@@ -38,10 +40,12 @@ impl Renderer {
     pub fn render(&mut self, cluster: &Cluster) -> Result<Manifest, Error> {
         let drafts = write(cluster)?;
         let trees = drafts.iter().map(Draft::tree).collect::<Result<Vec<_>, _>>()?;
+        laws::judge_texts(&trees, cluster)?;
         if self.judged.insert(shape(&trees)) {
             laws::judge(&drafts, &trees, cluster)?;
         }
-        let documents = trees.iter().map(Document::of).collect::<Result<_, _>>()?;
+        let documents = trees.iter().map(Document::of).collect::<Result<Vec<_>, _>>()?;
+        documents.iter().try_for_each(|document| self.owners.claim(document.identity(), &cluster.name))?;
         Ok(Manifest { documents })
     }
 }
@@ -69,7 +73,7 @@ impl Manifest {
 }
 
 /// Fills every template that the spec asks for.
-fn write(cluster: &Cluster) -> Result<Vec<Draft>, Error> {
+pub(crate) fn write(cluster: &Cluster) -> Result<Vec<Draft>, Error> {
     let context = Context::of(cluster)?;
     let seen = Value::from(Serde(&context));
     let mut drafts = Vec::new();

@@ -36,6 +36,20 @@ pub enum LogLevel {
     Trace,
 }
 
+impl LogLevel {
+    /// As it is written: `info`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
 impl Default for Agent {
     fn default() -> Self {
         Self { image: None, resources: Resources::of_the_agent(), log_level: LogLevel::default() }

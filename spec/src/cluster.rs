@@ -9,6 +9,7 @@ use crate::agent::Agent;
 use crate::auth::{Auth, AuthSpec};
 use crate::checks::Checks;
 use crate::config::{Config, ConfigValue};
+use crate::directives::{self, Directive};
 use crate::image::ImageSpec;
 use crate::names;
 use crate::operation::{DisruptionBudget, Monitoring, Rebalance, Upgrade};
@@ -172,12 +173,34 @@ impl Cluster {
         self.resources.memory_limit().map(|limit| limit / 100 * u64::from(self.max_memory_percent))
     }
 
+    /// The directives that a running server changes without a restart, with their values: those of `live.conf`.
+    ///
+    /// `maxmemory` is none of them, for each server has its own: a share of its own pod's memory limit.
+    #[must_use]
+    pub fn live_directives(&self) -> Vec<(Directive, String)> {
+        let fields = self.persistence.live_settings().into_iter().chain(self.tls.live_setting());
+        let known = |(name, value)| Some((directives::find(self.version.series, name)?, value));
+        let users = self.config.directives.iter().filter(|(directive, _)| directive.live).cloned();
+        let mut all: Vec<(Directive, String)> = users.chain(fields.filter_map(known)).collect();
+        all.sort_by_key(|(directive, _)| directive.name);
+        all
+    }
+
+    /// The same by name, with their values in the one spelling of [`Directive::canonical`]; what a server reports has to be brought
+    /// into it before the two are compared.
+    #[must_use]
+    pub fn live_settings(&self) -> BTreeMap<String, String> {
+        let canonical =
+            |(directive, value): (Directive, String)| (directive.name.to_owned(), directive.canonical(&value));
+        self.live_directives().into_iter().map(canonical).collect()
+    }
+
     /// The Secret with the certificate: the user's own, or the one that cert-manager will write.
     #[must_use]
     pub fn tls_secret_name(&self) -> String {
         match &self.tls {
             Tls::Provided { secret_name, .. } => secret_name.to_string(),
-            Tls::Issued { .. } | Tls::Disabled => format!("{}-tls", self.name),
+            Tls::Issued { .. } | Tls::Disabled => names::issued_secret(&self.name),
         }
     }
 
@@ -220,11 +243,12 @@ fn resolve_namespace(
 }
 
 /// Labels that selectors, tools or controllers rely on.
-const RESERVED_LABELS: [&str; 6] = [
+const RESERVED_LABELS: [&str; 7] = [
     "app.kubernetes.io/name",
     "app.kubernetes.io/instance",
     "app.kubernetes.io/component",
     "app.kubernetes.io/managed-by",
+    "kubernetes.io/hostname",
     "controller-revision-hash",
     "pod-template-hash",
 ];
@@ -235,7 +259,9 @@ fn check_labels(labels: &BTreeMap<String, String>, checks: &mut Checks) {
         for complaint in [text::label_key(key), text::label_value(value)].into_iter().filter_map(Result::err) {
             checks.refuse_at(at.clone(), complaint);
         }
-        let prefixes = ["valkey-gitops.dev/", "statefulset.kubernetes.io/", "apps.kubernetes.io/"];
+        // Kubernetes itself writes where a pod stands.
+        let prefixes =
+            ["valkey-gitops.dev/", "statefulset.kubernetes.io/", "apps.kubernetes.io/", "topology.kubernetes.io/"];
         if RESERVED_LABELS.contains(&key.as_str()) || prefixes.iter().any(|prefix| key.starts_with(prefix)) {
             let hint = "use a label of your own; selectors and controllers rely on this one";
             checks.refuse_at(at, Complaint::new("is not for a spec to set", hint));

@@ -70,10 +70,10 @@ impl Config {
         config
     }
 
-    /// Those that Valkey can change without a restart, or those that it cannot.
-    pub fn lines(&self, live: bool) -> impl Iterator<Item = String> {
-        let chosen = self.directives.iter().filter(move |(directive, _)| directive.live == live);
-        chosen.map(|(directive, value)| directive.line(value))
+    /// The lines of those that Valkey cannot change without a restart.
+    pub fn restarting_lines(&self) -> impl Iterator<Item = String> {
+        let restarting = self.directives.iter().filter(|(directive, _)| !directive.live);
+        restarting.map(|(directive, value)| directive.line(value))
     }
 }
 
@@ -185,7 +185,7 @@ mod tests {
             .map(|(name, value)| (name.to_owned(), ConfigValue::Text(value.to_owned())));
         let config = Config::check(&BTreeMap::from(written), Series::V9_1, &mut checks);
         assert!(checks.found.is_empty());
-        assert_eq!(config.lines(true).collect::<Vec<_>>(), ["hz 20"]);
-        assert_eq!(config.lines(false).collect::<Vec<_>>(), ["databases 4"]);
+        assert_eq!(config.settings(), BTreeMap::from([("hz".to_owned(), "20".to_owned())]));
+        assert_eq!(config.restarting_lines().collect::<Vec<_>>(), ["databases 4"]);
     }
 }

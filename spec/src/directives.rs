@@ -48,6 +48,9 @@ pub enum DirectiveKind {
     Words,
 }
 
+/// The locales that every image has; with any other, a server may not start.
+const LOCALES: [&str; 3] = ["C", "POSIX", "C.UTF-8"];
+
 const fn table(series: Series) -> &'static str {
     match series {
         Series::V8_0 => include_str!("../directives/8.0.tsv"),
@@ -142,6 +145,7 @@ impl Directive {
             DirectiveKind::Choices(words) => value.split_whitespace().try_for_each(|word| one_of(word, words)),
             DirectiveKind::Flags(flags) => only_flags(value, flags),
             DirectiveKind::Octal => octal(value),
+            DirectiveKind::Text if self.name == "locale-collate" && !value.is_empty() => one_of(value, &LOCALES),
             DirectiveKind::Text => Ok(()),
             DirectiveKind::Words => words(self.name, value),
         }
@@ -181,6 +185,8 @@ impl Directive {
             DirectiveKind::Text | DirectiveKind::Flags(_) => {
                 format!("{} \"{}\"", self.name, value.replace('\\', "\\\\").replace('"', "\\\""))
             }
+            // A name without any word after it is no line that a server takes.
+            _ if value.trim().is_empty() => format!("{} \"\"", self.name),
             _ => format!("{} {}", self.name, value.split_whitespace().collect::<Vec<_>>().join(" ")),
         }
     }
@@ -323,5 +329,6 @@ mod tests {
         let directive = find(Series::V9_1, "proc-title-template").unwrap();
         assert_eq!(directive.line(r#"a "b" \"#), r#"proc-title-template "a \"b\" \\""#);
         assert_eq!(find(Series::V9_1, "hz").unwrap().line("10"), "hz 10");
+        assert_eq!(find(Series::V9_1, "save").unwrap().line(" "), r#"save """#);
     }
 }

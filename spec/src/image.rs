@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::checks::Checks;
+use crate::problem::{Complaint, Path};
 use crate::text::{Digest, ObjectName, Repository, Tag, Version};
 
 /// Where the server's image comes from.
@@ -48,6 +49,17 @@ impl ImageSpec {
     }
 
     pub(crate) fn check(&self, version: Version, checks: &mut Checks) {
+        self.check_tag(version, checks);
+        for (index, secret) in self.pull_secrets.iter().enumerate() {
+            if self.pull_secrets.iter().take(index).any(|other| other == secret) {
+                let at = Path::of("spec.image.pullSecrets").index(index);
+                let message = format!("`{secret}` stands here a second time");
+                checks.refuse_at(at, Complaint::new(message, "remove it: Kubernetes knows the entries by their names"));
+            }
+        }
+    }
+
+    fn check_tag(&self, version: Version, checks: &mut Checks) {
         let Some(tag) = &self.tag else { return };
         let text = tag.to_string();
         let number = text.trim_start_matches('v').split('-').next().unwrap_or_default();

@@ -47,8 +47,8 @@ pub use schema::json_schema;
 pub use storage::{Ephemeral, Retention, Storage, StorageSpec};
 pub use suggest::closest;
 pub use text::{
-    ClusterName, Digest, DomainName, Duration, ImageReference, LONGEST_CLUSTER_NAME, Namespace, ObjectName, Quantity,
-    Repository, SecretKey, Series, SnapshotRule, Tag, Version,
+    ApiGroup, ClusterName, Digest, DomainName, Duration, ImageReference, LONGEST_CLUSTER_NAME, LabelValue, Namespace,
+    ObjectKind, ObjectName, Quantity, Repository, SecretKey, Series, SnapshotRule, Tag, Version,
 };
 pub use tls::{ClientAuth, IssuerRef, Tls, TlsSpec};
 pub use wire::{ApiVersion, Kind, Metadata, Spec, ValkeyCluster};

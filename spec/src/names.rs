@@ -1,6 +1,7 @@
 //! Every name, label, port and path that the renderer writes and the agent reads: spelled here and nowhere else.
 
 use crate::cluster::Cluster;
+use crate::text::ClusterName;
 
 /// The port of clients.
 pub const CLIENT_PORT: u16 = 6379;
@@ -28,6 +29,29 @@ pub const CONFIG_HASH_ANNOTATION: &str = "valkey-gitops.dev/config-hash";
 
 /// The key of the desired state in its ConfigMap.
 pub const DESIRED_STATE_KEY: &str = "cluster.yaml";
+
+const NODES: &str = "-nodes";
+const PRIMARIES: &str = "-primaries";
+const CONFIG: &str = "-config";
+const DESIRED: &str = "-desired";
+const STATUS: &str = "-status";
+const AGENT_SUFFIX: &str = "-agent";
+const TLS: &str = "-tls";
+const SHARD: &str = "-shard-";
+
+/// The suffix that makes a name one that is derived from the name of another cluster, if it has one.
+pub(crate) fn derived_suffix(name: &str) -> Option<&str> {
+    let shard = name.trim_end_matches(|last: char| last.is_ascii_digit());
+    if shard.len() < name.len() && shard.ends_with(SHARD) {
+        return name.get(shard.len() - SHARD.len()..);
+    }
+    [NODES, PRIMARIES, CONFIG, DESIRED, STATUS, AGENT_SUFFIX, TLS].into_iter().find(|suffix| name.ends_with(suffix))
+}
+
+/// The Secret that cert-manager writes a cluster's certificate to.
+pub(crate) fn issued_secret(cluster: &ClusterName) -> String {
+    format!("{cluster}{TLS}")
+}
 
 /// The names of a cluster's objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +81,12 @@ impl Names {
         let name = &cluster.name;
         Self {
             cluster: name.to_string(),
-            nodes: format!("{name}-nodes"),
-            primaries: format!("{name}-primaries"),
-            config: format!("{name}-config"),
-            desired: format!("{name}-desired"),
-            status: format!("{name}-status"),
-            agent: format!("{name}-agent"),
+            nodes: format!("{name}{NODES}"),
+            primaries: format!("{name}{PRIMARIES}"),
+            config: format!("{name}{CONFIG}"),
+            desired: format!("{name}{DESIRED}"),
+            status: format!("{name}{STATUS}"),
+            agent: format!("{name}{AGENT_SUFFIX}"),
             tls_secret: cluster.tls_secret_name(),
         }
     }
@@ -70,18 +94,40 @@ impl Names {
     /// The disruption budget of one shard.
     #[must_use]
     pub fn shard_budget(&self, shard: u16) -> String {
-        format!("{}-shard-{shard}", self.cluster)
+        format!("{}{SHARD}{shard}", self.cluster)
     }
 }
 
 /// The domain under which every pod has its host name.
 #[must_use]
 pub fn nodes_domain(cluster: &Cluster) -> String {
-    format!("{}-nodes.{}.svc.{}", cluster.name, cluster.namespace, cluster.cluster_domain)
+    format!("{}{NODES}.{}.svc.{}", cluster.name, cluster.namespace, cluster.cluster_domain)
 }
 
 /// The host name of a pod.
 #[must_use]
 pub fn host_name(cluster: &Cluster, ordinal: u32) -> String {
     format!("{}-{ordinal}.{}", cluster.name, nodes_domain(cluster))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_that_is_derived_from_one_cluster_is_that_of_another() {
+        let spec = "{apiVersion: valkey-gitops.dev/v1alpha1, kind: ValkeyCluster, metadata: {name: a, namespace: b}, \
+                    spec: {version: '9.1', tls: {issuerRef: {name: ca}}, auth: {disabled: true}}}";
+        let cluster = crate::read(spec, None).unwrap().remove(0).cluster;
+        let names = Names::of(&cluster);
+        let shard = names.shard_budget(499);
+        let Names { cluster, nodes, primaries, config, desired, status, agent, tls_secret } = names;
+        assert!(cluster.parse::<ClusterName>().is_ok());
+        for derived in [nodes, primaries, config, desired, status, agent, tls_secret, shard] {
+            assert!(derived.parse::<ClusterName>().is_err(), "{derived}");
+        }
+        for fine in ["agent", "a-agents", "a-shard", "a-shard-b", "shard-1", "a-1"] {
+            assert!(fine.parse::<ClusterName>().is_ok(), "{fine}");
+        }
+    }
 }

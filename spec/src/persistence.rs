@@ -30,6 +30,18 @@ pub enum Fsync {
     No,
 }
 
+impl Fsync {
+    /// As it is written, in a spec as in `valkey.conf`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Everysec => "everysec",
+            Self::No => "no",
+        }
+    }
+}
+
 impl Default for Persistence {
     fn default() -> Self {
         Self { append_only: true, fsync: Fsync::default(), snapshots: Vec::new() }
@@ -41,5 +53,11 @@ impl Persistence {
     #[must_use]
     pub const fn keeps_keys(&self) -> bool {
         self.append_only || !self.snapshots.is_empty()
+    }
+
+    /// What it means in Valkey's words, as far as a running server can change it.
+    pub(crate) fn live_settings(&self) -> [(&'static str, String); 2] {
+        let rules: Vec<String> = self.snapshots.iter().map(ToString::to_string).collect();
+        [("appendfsync", self.fsync.as_str().to_owned()), ("save", rules.join(" "))]
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checks::Checks;
 use crate::problem::{Complaint, Path};
-use crate::text;
+use crate::text::{self, LabelValue};
 
 /// On which nodes the pods may stand.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,7 +51,7 @@ pub struct Toleration {
     pub operator: Option<TolerationOperator>,
     /// The value of the taint.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
+    pub value: Option<LabelValue>,
     /// The effect of the taint; none for every effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<TaintEffect>,
@@ -126,7 +126,7 @@ impl Toleration {
             }
             None => {}
         }
-        if exists && self.value.as_ref().is_some_and(|value| !value.is_empty()) {
+        if exists && self.value.as_ref().is_some_and(|value| !value.as_ref().is_empty()) {
             let complaint =
                 Complaint::new("has no effect with `operator: Exists`", "remove the value, or write operator: Equal");
             checks.refuse_at(at.key("value"), complaint);

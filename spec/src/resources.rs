@@ -21,6 +21,9 @@ pub struct Resources {
     pub limits: BTreeMap<String, Quantity>,
 }
 
+/// What a container may use more of than it requests. Of anything else, Kubernetes wants the request to be the limit.
+const OVERCOMMITTED: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
+
 /// A process with less memory does not start; more likely, the unit was forgotten.
 const LEAST_MEMORY: Quantity = Quantity::mebibytes(16);
 
@@ -59,21 +62,33 @@ impl Resources {
             }
         }
         for (name, request) in &self.requests {
-            if let Some(limit) = self.limits.get(name).filter(|limit| request > *limit) {
-                let message = format!("`{request}` is more than the limit, `{limit}`");
-                let complaint = Complaint::new(message, "request at most what the limit allows");
+            if let Some(complaint) = self.complaint_about_request(name, *request) {
                 checks.refuse_at(Path::of(path).key("requests").key(name), complaint);
             }
         }
     }
+
+    fn complaint_about_request(&self, name: &str, request: Quantity) -> Option<Complaint> {
+        let limit = self.limits.get(name).copied();
+        if is_resource(name) && !OVERCOMMITTED.contains(&name) && limit.is_none_or(|limit| request < limit) {
+            let message = "is not what the limit is, and of such a resource Kubernetes wants it to be";
+            return Some(Complaint::new(message, format!("write the same amount as limits[{name:?}]")));
+        }
+        let limit = limit.filter(|limit| request > *limit)?;
+        let message = format!("`{request}` is more than the limit, `{limit}`");
+        Some(Complaint::new(message, "request at most what the limit allows"))
+    }
+}
+
+/// Whether Kubernetes would take it for the name of a resource.
+fn is_resource(name: &str) -> bool {
+    let is_extended = name.contains('/') && text::label_key(name).is_ok();
+    let page = name.strip_prefix("hugepages-");
+    OVERCOMMITTED.contains(&name) || is_extended || page.is_some_and(|size| size.parse::<Quantity>().is_ok())
 }
 
 fn check_amount(at: Path, name: &str, amount: Quantity, checks: &mut Checks) {
-    let known = ["cpu", "memory", "ephemeral-storage"];
-    if !known.contains(&name)
-        && !name.starts_with("hugepages-")
-        && (!name.contains('/') || text::label_key(name).is_err())
-    {
+    if !is_resource(name) {
         let hint = "Kubernetes knows cpu, memory, ephemeral-storage, hugepages-… and extended resources such as example.com/disk";
         checks.refuse_at(at, Complaint::new(format!("`{name}` is not a resource"), hint));
     } else if name == "memory" && amount < LEAST_MEMORY {

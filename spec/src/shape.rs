@@ -103,9 +103,6 @@ impl Fitting<'_> {
         let complaint = match (words_of(schema), schema.get("format").and_then(Json::as_str)) {
             (Some(words), _) if !words.contains(&text) => Some(not_a_word(text, &words)),
             (_, Some(format)) => text::complaint_about(format, text),
-            _ if text.is_empty() && schema.get("minLength").is_some() => {
-                Some(Complaint::new("is empty", "write a name"))
-            }
             _ => None,
         };
         match complaint {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::checks::Checks;
-use crate::text::{Duration, ObjectName};
+use crate::text::{ApiGroup, Duration, ObjectKind, ObjectName};
 
 /// Encryption of every connection: exactly one of `issuerRef`, `secretName` and `disabled: true`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -37,13 +37,11 @@ pub struct IssuerRef {
     /// The issuer's name.
     pub name: ObjectName,
     /// `Issuer`, `ClusterIssuer`, or the kind of an external issuer.
-    #[serde(default = "default_issuer_kind")]
-    #[schemars(length(min = 1))]
-    pub kind: String,
+    #[serde(default)]
+    pub kind: ObjectKind,
     /// The API group of the issuer.
-    #[serde(default = "default_issuer_group")]
-    #[schemars(length(min = 1))]
-    pub group: String,
+    #[serde(default)]
+    pub group: ApiGroup,
 }
 
 /// Whether clients have to show a certificate of their own.
@@ -83,12 +81,19 @@ pub enum Tls {
     Disabled,
 }
 
-fn default_issuer_kind() -> String {
-    "Issuer".to_owned()
-}
-
-fn default_issuer_group() -> String {
-    "cert-manager.io".to_owned()
+impl Tls {
+    /// Whether clients have to show a certificate, in Valkey's words; a running server can change it.
+    pub(crate) fn live_setting(&self) -> Option<(&'static str, String)> {
+        let (Self::Issued { client_auth, .. } | Self::Provided { client_auth, .. }) = self else {
+            return None;
+        };
+        let word = match client_auth {
+            ClientAuth::Required => "yes",
+            ClientAuth::Optional => "optional",
+            ClientAuth::Off => "no",
+        };
+        Some(("tls-auth-clients", word.to_owned()))
+    }
 }
 
 /// cert-manager refuses certificates that live shorter.

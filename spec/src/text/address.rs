@@ -77,19 +77,24 @@ fn repository(text: &str) -> Result<(), Complaint> {
             "write those into image.tag and image.digest",
         ));
     }
-    let part = |part: &str| {
-        !part.is_empty()
-            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte))
-    };
     let host_is_fine =
         host.is_empty() && !text.starts_with('/') || host.split(':').all(part_of_host) && host.matches(':').count() < 2;
-    if text.len() <= 255 && host_is_fine && path.split('/').all(part) {
+    if text.len() <= 255 && host_is_fine && path.split('/').all(is_path_part) {
         return Ok(());
     }
     Err(Complaint::new(
         format!("`{text}` is not a repository of images"),
-        "write it as `host/path` or `path`, in lower case",
+        "write it as `host/path` or `path`, in lower case; each part begins and ends with a letter or digit",
     ))
+}
+
+/// Words of letters and digits with `.`, `_`, `__` or any number of `-` between them.
+fn is_path_part(part: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_separator =
+        |between: &str| ["", ".", "_", "__"].contains(&between) || between.bytes().all(|byte| byte == b'-');
+    let edges = part.bytes().next().is_some_and(is_word) && part.bytes().next_back().is_some_and(is_word);
+    edges && part.split(|c: char| u8::try_from(c).is_ok_and(is_word)).all(is_separator)
 }
 
 fn part_of_host(part: &str) -> bool {
@@ -147,10 +152,25 @@ mod tests {
 
     #[test]
     fn images_are_taken_apart_at_the_right_places() {
-        for fine in ["valkey", "valkey/valkey", "localhost:5000/a/b", "registry.example.com/valkey"] {
+        for fine in ["valkey", "valkey/valkey", "localhost:5000/a/b", "registry.example.com/valkey", "a--b/c__d.e_f"] {
             assert!(fine.parse::<Repository>().is_ok(), "{fine}");
         }
-        for wrong in ["", "Valkey", "valkey:9.1", "a@sha256:0", "a//b", "/a", "a/", "a b", "a:b:c/d"] {
+        for wrong in [
+            "",
+            "Valkey",
+            "valkey:9.1",
+            "a@sha256:0",
+            "a//b",
+            "/a",
+            "a/",
+            "a b",
+            "a:b:c/d",
+            "valkey/-x",
+            "a/b-",
+            "a/b..c",
+            "a/b._c",
+            "a/b___c",
+        ] {
             assert!(wrong.parse::<Repository>().is_err(), "{wrong}");
         }
         let digest = format!("sha256:{}", "0a".repeat(32));

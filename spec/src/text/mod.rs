@@ -14,7 +14,7 @@ use crate::problem::Complaint;
 
 pub use address::{Digest, DomainName, ImageReference, Repository, Tag};
 pub use duration::Duration;
-pub use name::{ClusterName, LONGEST_CLUSTER_NAME, Namespace, ObjectName, SecretKey};
+pub use name::{ApiGroup, ClusterName, LONGEST_CLUSTER_NAME, LabelValue, Namespace, ObjectKind, ObjectName, SecretKey};
 pub(crate) use name::{label_key, label_value};
 pub use quantity::Quantity;
 pub use snapshot::SnapshotRule;
@@ -64,6 +64,9 @@ pub(crate) fn complaint_about(format: &str, text: &str) -> Option<Complaint> {
         "cluster-name" => check::<ClusterName>(text),
         "namespace" => check::<Namespace>(text),
         "object-name" => check::<ObjectName>(text),
+        "object-kind" => check::<ObjectKind>(text),
+        "api-group" => check::<ApiGroup>(text),
+        "label-value" => check::<LabelValue>(text),
         "secret-key" => check::<SecretKey>(text),
         "quantity" => check::<Quantity>(text),
         "go-duration" => check::<Duration>(text),

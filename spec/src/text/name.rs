@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::text_type;
+use crate::names;
 use crate::problem::Complaint;
 
 /// The longest name of a cluster: the StatefulSet of that name puts `<name>-<hash of ten>` into a label of its pods.
@@ -21,6 +22,18 @@ pub struct Namespace(String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectName(String);
 
+/// The kind of an object that is not ours.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKind(String);
+
+/// The API group of an object that is not ours.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApiGroup(String);
+
+/// The value of a label or a taint.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LabelValue(String);
+
 /// A key of a Secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretKey(String);
@@ -28,7 +41,7 @@ pub struct SecretKey(String);
 text_type!(
     ClusterName,
     "cluster-name",
-    "Lower-case letters, digits and `-`, starting with a letter; at most 52 characters.",
+    "Lower-case letters, digits and `-`, starting with a letter and not ending as derived names do (`-agent`); at most 52 characters.",
     "sessions"
 );
 text_type!(Namespace, "namespace", "Lower-case letters, digits and `-`; at most 63 characters.", "shop");
@@ -37,6 +50,14 @@ text_type!(
     "object-name",
     "Lower-case letters, digits, `-` and `.`; at most 253 characters.",
     "sessions-auth"
+);
+text_type!(ObjectKind, "object-kind", "Letters and digits, starting with a letter; at most 63 characters.", "Issuer");
+text_type!(ApiGroup, "api-group", "A domain in lower case; at most 253 characters.", "cert-manager.io");
+text_type!(
+    LabelValue,
+    "label-value",
+    "At most 63 letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit; may be empty.",
+    "ssd"
 );
 text_type!(SecretKey, "secret-key", "Letters, digits, `-`, `_` and `.`; at most 253 characters.", "password");
 
@@ -67,7 +88,22 @@ macro_rules! name_type {
 name_type!(ClusterName, cluster_name);
 name_type!(Namespace, |text| dns_label(text, "a namespace"));
 name_type!(ObjectName, object_name);
+name_type!(ObjectKind, object_kind);
+name_type!(ApiGroup, api_group);
+name_type!(LabelValue, label_value);
 name_type!(SecretKey, secret_key);
+
+impl Default for ObjectKind {
+    fn default() -> Self {
+        Self("Issuer".to_owned())
+    }
+}
+
+impl Default for ApiGroup {
+    fn default() -> Self {
+        Self("cert-manager.io".to_owned())
+    }
+}
 
 impl SecretKey {
     /// The usual key of a password.
@@ -89,6 +125,11 @@ fn cluster_name(text: &str) -> Result<(), Complaint> {
     if text.starts_with(|first: char| first.is_ascii_digit()) {
         let message = format!("`{text}` starts with a digit, and the name of a Service may not");
         return Err(Complaint::new(message, format!("start it with a letter, for example `valkey-{text}`")));
+    }
+    if let Some(suffix) = names::derived_suffix(text) {
+        let other = text.strip_suffix(suffix).unwrap_or(text);
+        let message = format!("`{text}` is what an object of the cluster `{other}` is called");
+        return Err(Complaint::new(message, format!("let it end otherwise than in `{suffix}`")));
     }
     Ok(())
 }
@@ -114,6 +155,22 @@ fn object_name(text: &str) -> Result<(), Complaint> {
         format!("`{text}` is not the name of an object"),
         "use lower-case letters, digits, `-` and `.`; begin and end with a letter or digit",
     ))
+}
+
+fn object_kind(text: &str) -> Result<(), Complaint> {
+    length(text, 63)?;
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) && !text.starts_with(|first: char| first.is_ascii_digit())
+    {
+        return Ok(());
+    }
+    Err(Complaint::new(format!("`{text}` is not a kind of object"), "use letters and digits, such as ClusterIssuer"))
+}
+
+fn api_group(text: &str) -> Result<(), Complaint> {
+    length(text, 253)?;
+    object_name(text).map_err(|_| {
+        Complaint::new(format!("`{text}` is not an API group"), "write a domain in lower case, such as cert-manager.io")
+    })
 }
 
 fn secret_key(text: &str) -> Result<(), Complaint> {
