@@ -77,15 +77,6 @@ impl Config {
     }
 }
 
-impl Config {
-    /// Those that Valkey can change without a restart, by name, with their values as a server reports them.
-    #[must_use]
-    pub fn settings(&self) -> BTreeMap<String, String> {
-        let live = self.directives.iter().filter(|(directive, _)| directive.live);
-        live.map(|(directive, value)| (directive.name.to_owned(), directive.canonical(value))).collect()
-    }
-}
-
 /// The directive of this name, if a spec may set it.
 fn settable(name: &str, series: Series) -> Result<Directive, Complaint> {
     if let Some(reason) = owner(name) {

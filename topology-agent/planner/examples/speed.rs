@@ -15,12 +15,9 @@ use spec::{Series, Spread, Version};
 
 const NOW: Time = Time(1_000_000);
 
+/// Ids come in no order of pods, as real ones do not.
 fn id(number: u32) -> NodeId {
-    let mut bytes = [0; 20];
-    // Scattered, as real ones are.
-    let scattered = number.wrapping_mul(2_654_435_761);
-    bytes.iter_mut().zip(scattered.to_be_bytes().into_iter().chain(number.to_be_bytes())).for_each(|(byte, value)| *byte = value);
-    NodeId(bytes)
+    NodeId::numbered(number.wrapping_mul(2_654_435_761))
 }
 
 fn address(pod: u32) -> IpAddr {

@@ -62,7 +62,7 @@ impl Desired {
             downgrade: cluster.upgrade.allow_downgrade,
             persistent: stored && (persistence.append_only || !persistence.snapshots.is_empty()),
             volume,
-            settings: cluster.config.settings(),
+            settings: cluster.live_settings(),
         }
     }
 

@@ -4,8 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The identity of a node in the cluster: 40 hexadecimal digits, kept in its `nodes.conf`.
+///
+/// Held as numbers, which compare in the order of the digits: plans look up ids more often than anything else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId(pub [u8; 20]);
+pub struct NodeId {
+    first: u64,
+    middle: u64,
+    last: u32,
+}
 
 /// The identity of a history of writes (`master_replid`): two nodes with the same one can continue from each other.
 pub type History = NodeId;
@@ -18,15 +24,15 @@ impl FromStr for NodeId {
     type Err = NotAnId;
 
     fn from_str(text: &str) -> Result<Self, NotAnId> {
-        let mut bytes = [0; 20];
         if text.len() != 40 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Err(NotAnId);
         }
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let digits = std::str::from_utf8(pair).map_err(|_| NotAnId)?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| NotAnId)?;
-        }
-        Ok(Self(bytes))
+        let number = |digits: std::ops::Range<usize>| {
+            let digits = text.get(digits).ok_or(NotAnId)?;
+            u64::from_str_radix(digits, 16).map_err(|_| NotAnId)
+        };
+        let last = u32::try_from(number(32..40)?).map_err(|_| NotAnId)?;
+        Ok(Self { first: number(0..16)?, middle: number(16..32)?, last })
     }
 }
 
@@ -39,16 +45,28 @@ impl fmt::Display for NotAnId {
 impl std::error::Error for NotAnId {}
 
 impl NodeId {
+    /// An id that begins and ends with this number, the other digits zero.
+    #[must_use]
+    pub const fn numbered(number: u32) -> Self {
+        Self { first: (number as u64) << 32, middle: 0, last: number }
+    }
+
+    /// The number that it ends with.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        self.last
+    }
+
     /// The first eight digits: enough to tell nodes apart in a sentence.
     #[must_use]
     pub fn short(&self) -> String {
-        self.0.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+        format!("{:08x}", self.first >> 32)
     }
 }
 
 impl fmt::Display for NodeId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        write!(out, "{:016x}{:016x}{:08x}", self.first, self.middle, self.last)
     }
 }
 

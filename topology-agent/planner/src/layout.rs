@@ -107,7 +107,7 @@ fn numbers(situation: &Situation<'_>, heads: &[NodeId]) -> BTreeMap<u16, NodeId>
 /// Seats every pod that stays in a shard.
 fn seat(situation: &Situation<'_>, shards: &mut [Shard]) {
     let desired = situation.desired;
-    let pods: Vec<(&Node<'_>, Place)> = staying(situation).collect();
+    let pods: Vec<(&Node<'_>, &Place)> = staying(situation).collect();
     let zones_known = pods.iter().all(|(_, place)| place.zone.is_some());
     let rules = Rules {
         shards: shards.len(),
@@ -141,8 +141,11 @@ fn serves(situation: &Situation<'_>, node: &Node<'_>, led: &BTreeMap<NodeId, usi
     led.get(&situation.head_of(node)).copied().or_else(labelled).filter(|shard| *shard < usize::from(situation.desired.shards))
 }
 
+/// Where a pod is that Kubernetes does not list.
+const UNKNOWN: Place = Place { host: None, zone: None };
+
 /// The nodes of the pods that stay, seen or not, that are part of the cluster, in the order of their ordinals.
-fn staying<'a>(situation: &'a Situation<'a>) -> impl Iterator<Item = (&'a Node<'a>, Place)> {
+fn staying<'a>(situation: &'a Situation<'a>) -> impl Iterator<Item = (&'a Node<'a>, &'a Place)> {
     let mut by_pod: BTreeMap<Ordinal, &Node<'_>> = BTreeMap::new();
     for node in situation.nodes.values().filter(|node| situation.joined.contains(&node.id)) {
         let stays = node.pod.filter(|pod| pod.0 < situation.desired.pods() && !situation.is_replaced(node));
@@ -153,7 +156,7 @@ fn staying<'a>(situation: &'a Situation<'a>) -> impl Iterator<Item = (&'a Node<'
             }
         }
     }
-    let place = |pod: &Ordinal| situation.view.pods.get(pod).map(|pod| pod.place.clone()).unwrap_or_default();
+    let place = |pod: &Ordinal| situation.view.pods.get(pod).map_or(&UNKNOWN, |pod| &pod.place);
     by_pod.into_iter().map(move |(pod, node)| (node, place(&pod)))
 }
 

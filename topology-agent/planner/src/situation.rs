@@ -33,7 +33,11 @@ pub(crate) struct Situation<'a> {
     followers: BTreeMap<NodeId, Vec<NodeId>>,
     /// The opinions that the primaries that answered hold.
     voices: BTreeSet<usize>,
+    members: Vec<Member<'a>>,
 }
+
+/// A server that answered and is part of the cluster, and the pod that it runs in.
+type Member<'a> = (Target, &'a Pod, &'a Server);
 
 /// One node.
 #[derive(Clone, Copy)]
@@ -53,7 +57,8 @@ impl<'a> Situation<'a> {
         let owners = owners(&nodes);
         let covered = owners.values().flat_map(SlotSet::ranges).map(|(start, end)| start..=end).collect::<SlotSet>();
         let joined = joined(view, &nodes, &owners);
-        let agreed = agreed(view, &owners, &joined);
+        let members = members(view, &joined);
+        let agreed = agreed(view, &owners, &members);
         let moving = moving(view);
         let mut followers: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
         for node in nodes.values() {
@@ -64,7 +69,7 @@ impl<'a> Situation<'a> {
         let answered = owners.keys().filter_map(|id| nodes.get(id)).filter_map(|node| node.seen);
         let voices = answered.map(|(_, server)| server.opinion).collect();
         let unowned = covered.complement();
-        Self { desired, view, now, nodes, owners, unowned, agreed, joined, moving, followers, voices }
+        Self { desired, view, now, nodes, owners, unowned, agreed, joined, moving, followers, voices, members }
     }
 
     /// The server of a node, if it answered.
@@ -79,11 +84,8 @@ impl<'a> Situation<'a> {
     }
 
     /// The servers that answered and are part of the cluster.
-    pub(crate) fn members(&self) -> impl Iterator<Item = (Target, &'a Pod, &'a Server)> {
-        let joined = |(pod, about, server): (Ordinal, &'a Pod, &'a Server)| {
-            self.joined.contains(&server.id).then_some((Target { pod, id: server.id }, about, server))
-        };
-        self.view.servers().filter_map(joined)
+    pub(crate) fn members(&self) -> impl Iterator<Item = Member<'a>> {
+        self.members.iter().copied()
     }
 
     /// Whether slots were handed out at all.
@@ -182,19 +184,16 @@ fn nodes(view: &View) -> BTreeMap<NodeId, Node<'_>> {
 
 /// Who owns which slots. Where two claim one, the higher epoch wins, as it does among servers; of equals, the lower id.
 fn owners(nodes: &BTreeMap<NodeId, Node<'_>>) -> BTreeMap<NodeId, SlotSet> {
-    let mut claims: Vec<_> = nodes.values().filter(|node| node.row.role == Some(Role::Primary)).collect();
-    claims.retain(|node| !node.row.slots.is_empty());
-    let mut free: u32 = u32::from(SLOTS);
-    let exact = claims.iter().try_for_each(|node| free.checked_sub(u32::from(node.row.slots.len())).map(|left| free = left));
+    let claims = nodes.values().filter(|node| node.row.role == Some(Role::Primary) && !node.row.slots.is_empty());
+    let mut claims: Vec<&Node<'_>> = claims.collect();
+    // Where nothing is claimed twice there is nothing to settle, and settling is what costs.
+    let all: SlotSet = claims.iter().flat_map(|node| node.row.slots.ranges()).map(|(start, end)| start..=end).collect();
+    if u32::from(all.len()) == claims.iter().map(|node| u32::from(node.row.slots.len())).sum::<u32>() {
+        return claims.into_iter().map(|node| (node.id, node.row.slots.clone())).collect();
+    }
     claims.sort_by_key(|node| (std::cmp::Reverse(node.row.epoch), node.id));
     let mut taken = SlotSet::EMPTY;
     let mut owners = BTreeMap::new();
-    // Joining sets is what costs, and where all claims add up and nothing is taken twice there is nothing to settle.
-    if exact.is_some() && claims.iter().flat_map(|node| node.row.slots.ranges()).map(|(s, e)| s..=e).collect::<SlotSet>().len()
-        == claims.iter().map(|node| node.row.slots.len()).sum::<u16>()
-    {
-        return claims.into_iter().map(|node| (node.id, node.row.slots.clone())).collect();
-    }
     for node in claims {
         let slots = node.row.slots.without(&taken);
         taken = taken.or(&slots);
@@ -229,10 +228,14 @@ fn knows_others(view: &View, opinion: usize) -> bool {
     view.opinions.get(opinion).is_some_and(|opinion| opinion.rows.len() > 1)
 }
 
+fn members<'a>(view: &'a View, joined: &BTreeSet<NodeId>) -> Vec<Member<'a>> {
+    let servers = view.servers().filter(|(_, _, server)| joined.contains(&server.id));
+    servers.map(|(pod, about, server)| (Target { pod, id: server.id }, about, server)).collect()
+}
+
 /// Whether all servers of the cluster name the owners that were found.
-fn agreed(view: &View, owners: &BTreeMap<NodeId, SlotSet>, joined: &BTreeSet<NodeId>) -> bool {
-    let members = view.servers().filter(|(_, _, server)| joined.contains(&server.id));
-    let held: BTreeSet<usize> = members.map(|(_, _, server)| server.opinion).collect();
+fn agreed(view: &View, owners: &BTreeMap<NodeId, SlotSet>, members: &[Member<'_>]) -> bool {
+    let held: BTreeSet<usize> = members.iter().map(|(_, _, server)| server.opinion).collect();
     held.into_iter().filter_map(|index| view.opinions.get(index)).all(|opinion| {
         let mut claims = opinion.rows.iter().filter(|row| !row.slots.is_empty()).map(|row| (&row.id, &row.slots));
         let mut truth = owners.iter();

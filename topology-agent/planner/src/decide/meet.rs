@@ -1,5 +1,6 @@
 //! Nodes that are not part of the cluster yet.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::MOMENT;
@@ -7,7 +8,7 @@ use crate::draft::Draft;
 use crate::plan::{Scope, Trouble, Waiting};
 use crate::situation::Situation;
 use crate::step::{Step, Target};
-use crate::view::{Pod, Role, Server};
+use crate::view::{Opinion, Pod, Role, Server};
 
 pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
     if draft.is_unsettled() {
@@ -90,8 +91,13 @@ fn introduce(situation: &Situation<'_>, fit: &mut Vec<&Newcomer<'_>>, draft: &mu
 
 /// Whether every member that answered knows every other.
 pub(super) fn all_know_all(situation: &Situation<'_>) -> bool {
-    let ids: Vec<_> = situation.members().map(|(target, _, _)| target.id).collect();
-    let held: std::collections::BTreeSet<usize> = situation.members().map(|(_, _, server)| server.opinion).collect();
+    let held: BTreeSet<usize> = situation.members().map(|(_, _, server)| server.opinion).collect();
     let opinions = held.into_iter().filter_map(|index| situation.view.opinions.get(index));
-    opinions.into_iter().all(|opinion| ids.iter().all(|id| opinion.row(*id).is_some()))
+    opinions.into_iter().all(|opinion| knows_all(situation, opinion))
+}
+
+fn knows_all(situation: &Situation<'_>, opinion: &Opinion) -> bool {
+    // Mostly they know exactly the same nodes, and both lists are in order.
+    let same = opinion.rows.iter().map(|row| row.id).eq(situation.joined.iter().copied());
+    same || situation.members().all(|(target, _, _)| opinion.row(target.id).is_some())
 }

@@ -19,7 +19,7 @@ pub const NOW: Time = Time(10_000_000);
 /// The identity of a number.
 #[must_use]
 pub const fn identity(id: Id) -> NodeId {
-    NodeId([id; 20])
+    NodeId::numbered(id as u32)
 }
 
 fn address(pod: u8, generation: u8) -> IpAddr {

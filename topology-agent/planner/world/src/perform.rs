@@ -13,7 +13,7 @@ use crate::world::{Health, Id, Job, Link, Node, Phase, Row, World};
 /// The number of an identity.
 #[must_use]
 pub fn number(id: NodeId) -> Id {
-    id.0.first().copied().unwrap_or_default()
+    u8::try_from(id.number()).unwrap_or_default()
 }
 
 /// Performs a step, and notes what it ruins.
