@@ -39,6 +39,7 @@ fn desired(shards: u16) -> Desired {
         downgrade: false,
         persistent: true,
         volume: None,
+        max_memory_percent: 70,
         settings: BTreeMap::new(),
     }
 }
@@ -111,6 +112,7 @@ fn member(pod: u32, role: Role, formed: bool, settings: Arc<BTreeMap<String, Str
             Labels::default()
         },
         volume: None,
+        memory_limit: None,
         sight: Sight::Seen(Box::new(server)),
     }
 }

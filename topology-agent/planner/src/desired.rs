@@ -35,6 +35,8 @@ pub struct Desired {
     pub persistent: bool,
     /// Bytes that each volume should have, if it may have to grow.
     pub volume: Option<u64>,
+    /// The share of its pod's memory limit that the keys of a server may take, in percent.
+    pub max_memory_percent: u8,
     /// Directives that are set on running servers, with their values as servers report them.
     pub settings: BTreeMap<String, String>,
 }
@@ -62,6 +64,7 @@ impl Desired {
             downgrade: cluster.upgrade.allow_downgrade,
             persistent: stored && (persistence.append_only || !persistence.snapshots.is_empty()),
             volume,
+            max_memory_percent: cluster.max_memory_percent,
             settings: cluster.live_settings(),
         }
     }

@@ -48,6 +48,8 @@ pub struct Pod {
     pub labels: Labels,
     /// The bytes that its volume claim asks for; none without a claim.
     pub volume: Option<u64>,
+    /// The bytes of memory that it may use; none without a limit.
+    pub memory_limit: Option<u64>,
     /// What its server answered.
     pub sight: Sight,
 }

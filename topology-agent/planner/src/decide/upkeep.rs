@@ -1,11 +1,13 @@
 //! What restarts nothing and moves nothing: labels, sizes of volumes, directives.
 
+use std::collections::BTreeMap;
+
 use crate::draft::Draft;
 use crate::id::{NodeId, Ordinal};
 use crate::layout::Layout;
 use crate::situation::Situation;
 use crate::step::{Step, Target};
-use crate::view::{Labels, Pod, Role, RoleLabel};
+use crate::view::{Labels, Pod, Role, RoleLabel, Server};
 
 /// Labels follow what servers say of themselves at once: Services send clients by them.
 pub(super) fn labels_and_volumes(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
@@ -48,15 +50,21 @@ fn role(situation: &Situation<'_>, id: NodeId) -> Option<RoleLabel> {
     }
 }
 
-/// Directives that differ from what should be.
+/// Directives that differ from what should be. Only what a server reports is set: an older one does not know them all.
 pub(super) fn settings(situation: &Situation<'_>, draft: &mut Draft) {
-    for (pod, _, server) in situation.view.servers() {
+    for (pod, about, server) in situation.view.servers() {
         let wanted = situation.desired.settings.iter();
         let differ = wanted.filter(|(name, value)| server.settings.get(*name).is_some_and(|present| present != *value));
-        let settings: std::collections::BTreeMap<String, String> =
-            differ.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let differ = differ.map(|(name, value)| (name.clone(), value.clone()));
+        let settings: BTreeMap<String, String> = differ.chain(max_memory(situation, about, server)).collect();
         if !settings.is_empty() {
             draft.step(Step::Configure { node: Target { pod, id: server.id }, settings });
         }
     }
+}
+
+/// Each server has a share of the limit of its own pod, which may still be that of an old template.
+fn max_memory(situation: &Situation<'_>, pod: &Pod, server: &Server) -> Option<(String, String)> {
+    let share = pod.memory_limit? / 100 * u64::from(situation.desired.max_memory_percent);
+    (server.max_memory != Some(share)).then(|| ("maxmemory".to_owned(), share.to_string()))
 }

@@ -40,7 +40,7 @@ fn happen(world: &mut World, scenario: &Scenario, ordinal: u8) {
     let template = world.pods.get(usize::from(ordinal)).map_or(0, |pod| pod.template);
     boot(world, ordinal, scenario.template(template));
     if let Some(pod) = world.pods.get_mut(usize::from(ordinal))
-        && pod.phase == Phase::Frozen
+        && matches!(pod.phase, Phase::Frozen | Phase::Cut)
     {
         pod.phase = Phase::Up;
         let id = pod.node.as_ref().map_or(0, |node| node.id);

@@ -33,7 +33,7 @@ pub fn look(world: &World, scenario: &Scenario, late: bool) -> View {
     let mut opinions: Vec<Opinion> = Vec::new();
     let mut view = View { scale: u32::from(world.scale), ..View::default() };
     for (ordinal, pod) in (0..).zip(&world.pods).filter(|(_, pod)| pod.phase != Phase::Absent) {
-        let server = pod.node.as_ref().filter(|_| pod.phase == Phase::Up).map(|node| {
+        let server = pod.node.as_ref().filter(|_| matches!(pod.phase, Phase::Up | Phase::Cut)).map(|node| {
             let opinion = opinion(node);
             let index = opinions.iter().position(|known| *known == opinion).unwrap_or_else(|| {
                 opinions.push(opinion);
@@ -49,7 +49,7 @@ pub fn look(world: &World, scenario: &Scenario, late: bool) -> View {
 
 fn seen(world: &World, scenario: &Scenario, ordinal: u8, pod: &Pod, server: Option<Server>, since: Time) -> SeenPod {
     let sight = match (pod.phase, server) {
-        (Phase::Up, Some(server)) => Sight::Seen(Box::new(server)),
+        (Phase::Up | Phase::Cut, Some(server)) => Sight::Seen(Box::new(server)),
         (Phase::Frozen, _) => Sight::Silent,
         _ => Sight::Down,
     };
@@ -63,6 +63,7 @@ fn seen(world: &World, scenario: &Scenario, ordinal: u8, pod: &Pod, server: Opti
         terminating: false,
         labels: pod.labels,
         volume: None,
+        memory_limit: None,
         sight,
     }
 }

@@ -7,7 +7,8 @@ use planner::{Plan, laws, plan};
 use stateright::{Model, Property};
 
 use crate::calm::calm;
-use crate::kubernetes::{boot, control, is_due, serve, stop};
+use crate::fault::{is_possible, strike};
+use crate::kubernetes::{boot, control, is_due};
 use crate::look::{NOW, look};
 use crate::perform::perform;
 use crate::scenario::{Fault, Scenario};
@@ -51,8 +52,8 @@ pub enum Action {
 pub struct Checked {
     /// What happens.
     pub scenario: Scenario,
-    /// Where it begins.
-    pub start: World,
+    /// Where it may begin: every moment of the course that it takes when nothing goes wrong.
+    pub starts: Vec<World>,
     /// How many rounds are enough to finish from anywhere.
     pub bound: u32,
     /// Of how many states one is led to its end. The others are checked for the laws alone.
@@ -64,7 +65,7 @@ impl Model for Checked {
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        vec![self.start.clone()]
+        self.starts.clone()
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
@@ -108,7 +109,7 @@ impl Model for Checked {
                 model.is_last(world) && matches!(model.plan(world, false), Plan::Done)
             }),
             Property::sometimes("a round is half performed", |_, world: &World| !world.pending.is_empty()),
-            Property::sometimes("something went wrong", |model: &Self, world: &World| world.faults < model.start.faults || model.start.faults == 0),
+            Property::sometimes("something went wrong", |model: &Self, world: &World| model.starts.iter().all(|start| world.faults < start.faults)),
         ]
     }
 }
@@ -136,7 +137,7 @@ impl Checked {
                     }
                 }
             }
-            Phase::Absent | Phase::Frozen => {}
+            Phase::Absent | Phase::Frozen | Phase::Cut => {}
         }
     }
 
@@ -224,42 +225,3 @@ impl Checked {
     }
 }
 
-fn is_possible(world: &World, fault: Fault, at: u8) -> bool {
-    let Some(pod) = world.pods.get(usize::from(at)) else { return false };
-    match fault {
-        Fault::Crash | Fault::Move | Fault::Freeze => pod.phase == Phase::Up,
-        Fault::LoseVolume => pod.phase == Phase::Up && pod.node.is_some(),
-        Fault::Thaw => pod.phase == Phase::Frozen,
-        Fault::FailOver => pod.node.as_ref().is_some_and(|node| pod.phase == Phase::Up && node.synced()),
-    }
-}
-
-fn strike(world: &mut World, fault: Fault, at: u8) {
-    match fault {
-        Fault::Crash | Fault::Move | Fault::LoseVolume => {
-            stop(world, at);
-            let Some(pod) = world.pods.get_mut(usize::from(at)) else { return };
-            pod.phase = if fault == Fault::Crash { Phase::Starting } else { Phase::Absent };
-            if fault == Fault::LoseVolume {
-                pod.node = None;
-            }
-        }
-        Fault::Freeze => {
-            stop(world, at);
-            world.pods.get_mut(usize::from(at)).into_iter().for_each(|pod| pod.phase = Phase::Frozen);
-        }
-        Fault::Thaw => {
-            world.pods.get_mut(usize::from(at)).into_iter().for_each(|pod| pod.phase = Phase::Up);
-            let id = world.pods.get(usize::from(at)).and_then(|pod| pod.node.as_ref()).map(|node| node.id);
-            id.into_iter().for_each(|id| serve(world, id));
-        }
-        Fault::FailOver => {
-            let node = world.pods.get(usize::from(at)).and_then(|pod| pod.node.as_ref());
-            let ids = node.and_then(|node| node.primary().map(|primary| (node.id, primary)));
-            if let Some((id, primary)) = ids.filter(|(_, primary)| world.up(*primary).is_some()) {
-                fail_job(world, primary);
-                promote(world, id, primary);
-            }
-        }
-    }
-}

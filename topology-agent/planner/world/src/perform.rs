@@ -183,7 +183,7 @@ fn fail_over(world: &mut World, replica: Target, primary: Id, mode: FailoverMode
 
 fn runs(world: &World, id: Id) -> bool {
     let pod = world.home(id).and_then(|home| world.pods.get(usize::from(home)));
-    pod.is_some_and(|pod| matches!(pod.phase, Phase::Up | Phase::Frozen))
+    pod.is_some_and(|pod| matches!(pod.phase, Phase::Up | Phase::Frozen | Phase::Cut))
 }
 
 fn forget(world: &mut World, target: Target, gone: Id) {

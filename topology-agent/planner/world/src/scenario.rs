@@ -34,10 +34,16 @@ pub enum Fault {
     LoseVolume,
     /// Its server answers nobody for a while.
     Freeze,
-    /// It answers again.
-    Thaw,
+    /// No other server reaches it for a while, and it reaches none.
+    Cut,
+    /// It answers again, and is reached again.
+    Mend,
     /// Somebody lets it take over by hand.
     FailOver,
+    /// Somebody resets it by hand, a replica.
+    Reset,
+    /// Somebody moves slots of it to another primary by hand.
+    MoveSlots,
 }
 
 impl Scenario {
@@ -79,6 +85,7 @@ pub fn desired(shards: u16, replicas: u8) -> Desired {
         downgrade: false,
         persistent: true,
         volume: None,
+        max_memory_percent: 70,
         settings: std::collections::BTreeMap::new(),
     }
 }

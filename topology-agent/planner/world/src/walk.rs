@@ -22,7 +22,8 @@ pub struct Fall {
 /// The way to the first state that must not be.
 pub fn walk(checked: &Checked, seed: u64, length: usize) -> Result<World, Box<Fall>> {
     let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut world = checked.start.clone();
+    let first = usize::try_from(seed).unwrap_or_default() % checked.starts.len().max(1);
+    let Some(mut world) = checked.starts.get(first).cloned() else { return Err(Box::new(Fall { seed, actions: Vec::new(), end: World::default() })) };
     let mut trace = Vec::new();
     for _ in 0..length {
         let mut actions = Vec::new();

@@ -57,6 +57,8 @@ pub enum Phase {
     Up,
     /// Its server runs and answers nobody, for a while.
     Frozen,
+    /// Its server answers the agent, and no other server reaches it.
+    Cut,
 }
 
 /// A Valkey node: what stands in its `nodes.conf`, and its data.
@@ -135,10 +137,8 @@ pub enum Health {
 impl World {
     /// The pods whose servers answer, with their nodes.
     pub fn running(&self) -> impl Iterator<Item = (u8, &Pod, &Node)> {
-        let up = |(ordinal, pod): (u8, &'_ Pod)| pod.phase == Phase::Up && ordinal < u8::MAX;
-        (0..).zip(&self.pods).filter(move |(ordinal, pod)| up((*ordinal, pod))).filter_map(|(ordinal, pod)| {
-            pod.node.as_ref().map(|node| (ordinal, pod, node))
-        })
+        let up = self.pods.iter().enumerate().filter(|(_, pod)| matches!(pod.phase, Phase::Up | Phase::Cut));
+        up.filter_map(|(ordinal, pod)| pod.node.as_ref().map(|node| (u8::try_from(ordinal).unwrap_or(u8::MAX), pod, node)))
     }
 
     /// The ordinal of the pod on whose volume a node lives.
@@ -167,6 +167,10 @@ impl World {
     #[must_use]
     pub fn reaches(&self, from: &Node, to: Id) -> bool {
         let Some(row) = from.row(to) else { return false };
+        let home = self.home(from.id).and_then(|home| self.pods.get(usize::from(home)));
+        if home.is_none_or(|pod| pod.phase != Phase::Up) {
+            return false;
+        }
         let pod = self.pods.get(usize::from(row.pod));
         pod.is_some_and(|pod| {
             pod.phase == Phase::Up && pod.generation == row.address && pod.node.as_ref().is_some_and(|node| node.id == to)
