@@ -4,13 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use render::Identity;
 use similar::TextDiff;
 
 use super::failure::Failure;
+use super::file::{self, Beside};
 
 /// The names of the files that are ours, one a line.
 const INDEX: &str = ".valkey-render-index";
@@ -50,13 +50,12 @@ impl FileSet {
             );
             return Err(Failure::Foreign(message));
         }
-        let temporary = write_beside(folder, &files)?;
+        let beside = |(name, text): (&String, &&str)| Beside::of(&folder.join(name), text);
+        let complete: Vec<Beside> = files.iter().map(beside).collect::<Result<_, _>>()?;
         // Whatever happens from here on, every file that is or will be ours is in the index.
         let names: BTreeSet<&str> = owned.iter().map(String::as_str).chain(files.keys().map(String::as_str)).collect();
         write_index(folder, names.into_iter())?;
-        for (name, from) in &temporary {
-            fs::rename(from, folder.join(name)).map_err(|error| Failure::io("write", folder.join(name), error))?;
-        }
+        complete.into_iter().try_for_each(Beside::take_place)?;
         for stale in owned.iter().filter(|name| !files.contains_key(*name)) {
             remove(&folder.join(stale))?;
         }
@@ -102,48 +101,7 @@ fn is_plain_name(name: &str) -> bool {
 
 fn write_index<'n>(folder: &Path, names: impl Iterator<Item = &'n str>) -> Result<(), Failure> {
     let text: String = names.flat_map(|name| [name, "\n"]).collect();
-    write_whole(&folder.join(INDEX), &text)
-}
-
-/// All files under temporary names, or none.
-fn write_beside(folder: &Path, files: &BTreeMap<String, &str>) -> Result<Vec<(String, PathBuf)>, Failure> {
-    let mut written: Vec<(String, PathBuf)> = Vec::new();
-    for (name, text) in files {
-        let path = temporary_name(&folder.join(name));
-        let outcome = write_new(&path, text);
-        written.push((name.clone(), path));
-        if let Err(failure) = outcome {
-            for (_, path) in written {
-                // What cannot be removed was not written either.
-                let _ = fs::remove_file(path);
-            }
-            return Err(failure);
-        }
-    }
-    Ok(written)
-}
-
-/// Writes a file so that it has the old content or the new, and never a part.
-pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
-    let temporary = temporary_name(path);
-    let outcome = write_new(&temporary, text)
-        .and_then(|()| fs::rename(&temporary, path).map_err(|error| Failure::io("write", path, error)));
-    if outcome.is_err() {
-        // What cannot be removed was not written either.
-        let _ = fs::remove_file(&temporary);
-    }
-    outcome
-}
-
-fn temporary_name(path: &Path) -> PathBuf {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
-}
-
-fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
-    let written =
-        fs::File::create(path).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
-    written.map_err(|error| Failure::io("write", path, error))
+    file::replace(&folder.join(INDEX), &text)
 }
 
 fn remove(path: &Path) -> Result<(), Failure> {

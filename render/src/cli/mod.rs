@@ -4,6 +4,7 @@ mod arguments;
 mod diff;
 mod explain;
 mod failure;
+mod file;
 mod folder;
 mod init;
 mod input;

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::arguments::{Format, RenderArguments};
 use super::failure::Failure;
-use super::folder::{self, FileSet};
+use super::file;
+use super::folder::FileSet;
 
 /// Takes documents, and in the end writes them all or none.
 pub(crate) struct Sink<'a> {
@@ -27,11 +28,18 @@ enum Target {
     Check(PathBuf, FileSet),
 }
 
+impl Target {
+    fn stdout() -> Self {
+        Self::Stdout(io::BufWriter::with_capacity(1 << 16, io::stdout()))
+    }
+}
+
 impl<'a> Sink<'a> {
     pub(crate) fn open(arguments: &'a RenderArguments) -> Self {
         let target = match (&arguments.output, &arguments.check) {
             (_, Some(folder)) => Target::Check(folder.clone(), FileSet::default()),
-            (None, None) => Target::Stdout(io::BufWriter::with_capacity(1 << 16, io::stdout())),
+            (None, None) => Target::stdout(),
+            (Some(path), None) if is_stdout(path) => Target::stdout(),
             (Some(path), None) if is_folder(path) => Target::Folder(path.clone(), FileSet::default()),
             (Some(path), None) => Target::File(path.clone(), String::new()),
         };
@@ -73,7 +81,7 @@ impl<'a> Sink<'a> {
         }
         match self.target {
             Target::Stdout(mut out) => unless_nobody_reads(out.flush())?,
-            Target::File(path, text) => folder::write_whole(&path, &text)?,
+            Target::File(path, text) => file::write(&path, &text)?,
             Target::Folder(path, files) => files.write(&path)?,
             Target::Check(path, files) => {
                 let differences = files.compare(&path)?;
@@ -83,6 +91,11 @@ impl<'a> Sink<'a> {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Opened by its name, it would be written from its start, over what stands there.
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-") || path == Path::new("/dev/stdout")
 }
 
 fn is_folder(path: &Path) -> bool {
@@ -105,5 +118,17 @@ fn unless_nobody_reads(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(|error| Failure::io("write", "standard output", error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Not by running it: a mistake would replace the device for everyone.
+    #[test]
+    fn standard_output_has_two_names() {
+        assert!(is_stdout(Path::new("-")) && is_stdout(Path::new("/dev/stdout")));
+        assert!(!is_stdout(Path::new("/dev/null")) && !is_stdout(Path::new("./-")));
     }
 }
