@@ -16,20 +16,33 @@ use super::file::{self, Beside};
 const INDEX: &str = ".valkey-render-index";
 
 /// Files, by name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct FileSet {
     files: Vec<(Identity, &'static str, String)>,
+    /// Of everything that was rendered, picked or not, so that a file has the same name whatever else is picked.
+    namespaces: BTreeSet<String>,
+    /// Whether more was rendered than is in here: nothing is stale then for being missing.
+    partial: bool,
 }
 
 impl FileSet {
+    pub(crate) const fn new(partial: bool) -> Self {
+        Self { files: Vec::new(), namespaces: BTreeSet::new(), partial }
+    }
+
+    pub(crate) fn see(&mut self, namespace: &str) {
+        if !self.namespaces.contains(namespace) {
+            self.namespaces.insert(namespace.to_owned());
+        }
+    }
+
     pub(crate) fn add(&mut self, identity: &Identity, extension: &'static str, text: String) {
         self.files.push((identity.clone(), extension, text));
     }
 
     /// As kustomize names them; with their namespace in front if there are several.
     fn by_name(&self) -> BTreeMap<String, &str> {
-        let namespaces: BTreeSet<&str> = self.files.iter().map(|(identity, ..)| identity.namespace.as_str()).collect();
-        let name = |identity: &Identity, extension: &str| match namespaces.len() {
+        let name = |identity: &Identity, extension: &str| match self.namespaces.len() {
             0 | 1 => format!("{}.{extension}", identity.file_stem()),
             _ => format!("{}_{}.{extension}", identity.namespace, identity.file_stem()),
         };
@@ -54,19 +67,24 @@ impl FileSet {
         let complete: Vec<Beside> = files.iter().map(beside).collect::<Result<_, _>>()?;
         // Whatever happens from here on, every file that is or will be ours is in the index.
         let names: BTreeSet<&str> = owned.iter().map(String::as_str).chain(files.keys().map(String::as_str)).collect();
-        write_index(folder, names.into_iter())?;
+        write_index(folder, names.iter().copied())?;
         complete.into_iter().try_for_each(Beside::take_place)?;
-        for stale in owned.iter().filter(|name| !files.contains_key(*name)) {
-            remove(&folder.join(stale))?;
-        }
-        write_index(folder, files.keys().map(String::as_str))
+        let stale = self.stale(&owned, &files);
+        stale.iter().try_for_each(|name| remove(&folder.join(name)))?;
+        write_index(folder, names.difference(&stale).copied())
+    }
+
+    /// The files of an earlier run that this one would not have written.
+    fn stale<'n>(&self, owned: &'n BTreeSet<String>, files: &BTreeMap<String, &str>) -> BTreeSet<&'n str> {
+        let missing = |name: &&str| !self.partial && !files.contains_key(*name);
+        owned.iter().map(String::as_str).filter(missing).collect()
     }
 
     /// How what is in the folder differs from what would be written, as unified diffs.
     pub(crate) fn compare(&self, folder: &Path) -> Result<Vec<String>, Failure> {
         let files = self.by_name();
         let owned = if folder.is_dir() { read_index(folder)? } else { BTreeSet::new() };
-        let stale = owned.iter().filter(|name| !files.contains_key(*name)).map(|name| (name.as_str(), ""));
+        let stale = self.stale(&owned, &files).into_iter().map(|name| (name, ""));
         let mut differences = Vec::new();
         for (name, wanted) in files.iter().map(|(name, text)| (name.as_str(), *text)).chain(stale) {
             let path = folder.join(name);

@@ -15,8 +15,7 @@ use super::folder::FileSet;
 /// Takes documents, and in the end writes them all or none.
 pub(crate) struct Sink<'a> {
     target: Target,
-    format: Format,
-    only: &'a [String],
+    arguments: &'a RenderArguments,
     taken: usize,
 }
 
@@ -36,19 +35,31 @@ impl Target {
 
 impl<'a> Sink<'a> {
     pub(crate) fn open(arguments: &'a RenderArguments) -> Self {
+        let files = || FileSet::new(!arguments.only.is_empty());
         let target = match (&arguments.output, &arguments.check) {
-            (_, Some(folder)) => Target::Check(folder.clone(), FileSet::default()),
+            (_, Some(folder)) => Target::Check(folder.clone(), files()),
             (None, None) => Target::stdout(),
             (Some(path), None) if is_stdout(path) => Target::stdout(),
-            (Some(path), None) if is_folder(path) => Target::Folder(path.clone(), FileSet::default()),
+            (Some(path), None) if is_folder(path) => Target::Folder(path.clone(), files()),
             (Some(path), None) => Target::File(path.clone(), String::new()),
         };
-        Self { target, format: arguments.format, only: &arguments.only, taken: 0 }
+        Self { target, arguments, taken: 0 }
     }
 
+    /// Takes a document if it was asked for.
     pub(crate) fn take(&mut self, document: &Document) -> Result<(), Failure> {
+        if let Target::Folder(_, files) | Target::Check(_, files) = &mut self.target {
+            files.see(&document.identity().namespace);
+        }
+        if !self.arguments.wants(document.identity()) {
+            return Ok(());
+        }
         self.taken += 1;
-        match (&mut self.target, self.format) {
+        self.keep(document)
+    }
+
+    fn keep(&mut self, document: &Document) -> Result<(), Failure> {
+        match (&mut self.target, self.arguments.format) {
             (Target::Stdout(out), Format::Yaml) => {
                 let written = out.write_all(b"---\n").and_then(|()| out.write_all(document.yaml().as_bytes()));
                 unless_nobody_reads(written)
@@ -77,7 +88,7 @@ impl<'a> Sink<'a> {
     /// Writes what was taken.
     pub(crate) fn close(self) -> Result<ExitCode, Failure> {
         if self.taken == 0 {
-            return Err(Failure::Usage(format!("--only {} matches no object", self.only.join(" --only "))));
+            return Err(Failure::Usage(format!("--only {} matches no object", self.arguments.only.join(" --only "))));
         }
         match self.target {
             Target::Stdout(mut out) => unless_nobody_reads(out.flush())?,
