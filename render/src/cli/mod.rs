@@ -10,6 +10,7 @@ mod init;
 mod input;
 mod output;
 mod report;
+mod side;
 
 use std::process::ExitCode;
 
