@@ -4,7 +4,9 @@
 
 mod support;
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -182,6 +184,35 @@ fn check_compares_and_writes_nothing() {
 }
 
 #[test]
+fn only_leaves_the_other_files_of_a_folder_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let into = format!("{}/", path(folder.path()));
+    assert_eq!(code(&["render", PRODUCTION, "-o", &into]), Some(0));
+    let all = names(folder.path());
+    let picked = ["render", "examples/changes/more-memory.yaml", "--only", "StatefulSet"];
+    assert_eq!(code(&[&picked[..], &["--check", &into]].concat()), Some(1));
+    assert_eq!(code(&[&picked[..], &["-o", &into]].concat()), Some(0));
+    assert_eq!(names(folder.path()), all);
+    assert_eq!(code(&[&picked[..], &["--check", &into]].concat()), Some(0));
+    assert_eq!(code(&["render", "examples/changes/more-memory.yaml", "-o", &into]), Some(0));
+    assert_eq!(code(&["render", "examples/large.yaml", "-o", &into]), Some(0));
+    assert!(!names(folder.path()).iter().any(|name| name.contains("sessions")));
+}
+
+#[test]
+fn only_does_not_change_how_files_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let into = format!("{}/", path(folder.path()));
+    let other = fs::read_to_string(root().join(PRODUCTION)).unwrap().replace("namespace: shop", "namespace: shop-test");
+    let specs = folder.path().join("specs");
+    fs::create_dir(&specs).unwrap();
+    fs::write(specs.join("test.yaml"), other.replace("name: sessions\n", "name: carts\n")).unwrap();
+    fs::copy(root().join(PRODUCTION), specs.join("shop.yaml")).unwrap();
+    assert_eq!(code(&["render", path(&specs), "-o", &into]), Some(0));
+    assert_eq!(code(&["render", path(&specs), "--only", "StatefulSet/carts", "--check", &into]), Some(0));
+}
+
+#[test]
 fn a_file_is_replaced_whole() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("out.yaml");
@@ -190,6 +221,62 @@ fn a_file_is_replaced_whole() {
     assert_eq!(code(&["render", "examples/refused/unknown-field.yaml", "-o", path(&file)]), Some(3));
     assert_eq!(fs::read(&file).unwrap(), run(&["render", PRODUCTION]).stdout);
     assert_eq!(names(folder.path()), ["out.yaml"]);
+}
+
+#[test]
+fn a_file_keeps_its_mode_when_it_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.yaml");
+    fs::write(&file, "old").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o664)).unwrap();
+    assert_eq!(code(&["render", PRODUCTION, "-o", path(&file)]), Some(0));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o664);
+    let into = format!("{}/", path(folder.path()));
+    fs::remove_file(&file).unwrap();
+    assert_eq!(code(&["render", PRODUCTION, "-o", &into]), Some(0));
+    let inside = folder.path().join("apps_v1_statefulset_sessions.yaml");
+    fs::set_permissions(&inside, Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(code(&["render", "examples/changes/more-memory.yaml", "-o", &into]), Some(0));
+    assert_eq!(fs::metadata(&inside).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_link_is_written_through() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("below")).unwrap();
+    let (file, link) = (folder.path().join("below/out.yaml"), folder.path().join("link.yaml"));
+    symlink("below/out.yaml", &link).unwrap();
+    for _ in ["the file is not there yet", "the file is there"] {
+        assert_eq!(code(&["render", PRODUCTION, "-o", path(&link)]), Some(0));
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), run(&["render", PRODUCTION]).stdout);
+    }
+    assert_eq!(names(&folder.path().join("below")), ["out.yaml"]);
+}
+
+#[test]
+fn what_is_no_regular_file_is_written_into() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    // Open for both, so that neither side waits for the other.
+    let mut reader = fs::File::options().read(true).write(true).open(&fifo).unwrap();
+    assert_eq!(code(&["render", PRODUCTION, "-o", path(&fifo)]), Some(0));
+    assert!(fs::metadata(&fifo).unwrap().file_type().is_fifo());
+    let expected = run(&["render", PRODUCTION]).stdout;
+    let mut written = vec![0; expected.len()];
+    reader.read_exact(&mut written).unwrap();
+    assert_eq!((written, names(folder.path())), (expected, vec!["fifo".to_owned()]));
+}
+
+#[test]
+fn a_dash_is_standard_output_and_adds_to_what_stands_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    fs::write(&log, "before\n").unwrap();
+    let appending = fs::File::options().append(true).open(&log).unwrap();
+    assert!(valkey_render().args(["render", PRODUCTION, "-o", "-"]).stdout(appending).status().unwrap().success());
+    assert_eq!(fs::read(&log).unwrap(), [b"before\n".as_slice(), &run(&["render", PRODUCTION]).stdout].concat());
 }
 
 #[test]

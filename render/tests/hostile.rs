@@ -5,7 +5,8 @@
 mod support;
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use support::{root, text};
@@ -15,27 +16,37 @@ const MEMORY_KIB: u32 = 100 * 1024;
 
 fn survives(name: &str, input: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("input.yaml");
+    let output = ends(name, "render \"$1\"", &[file(&folder, "input.yaml", input)]);
+    let code = output.status.code();
+    assert!(code == Some(0) || code == Some(3), "{name}: {code:?} {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn file(folder: &tempfile::TempDir, name: &str, input: &[u8]) -> PathBuf {
+    let file = folder.path().join(name);
     std::fs::File::create(&file).unwrap().write_all(input).unwrap();
+    file
+}
+
+/// Runs a command over files, within its bounds.
+fn ends(name: &str, command: &str, files: &[PathBuf]) -> Output {
     let started = Instant::now();
     let output = Command::new("sh")
-        .args([
-            "-c",
-            &format!("ulimit -v {MEMORY_KIB}; exec \"$0\" render \"$1\""),
-            env!("CARGO_BIN_EXE_valkey-render"),
-        ])
-        .arg(&file)
+        .args(["-c", &format!("ulimit -v {MEMORY_KIB}; exec \"$0\" {command}"), env!("CARGO_BIN_EXE_valkey-render")])
+        .args(files)
         .stdin(Stdio::null())
         .output()
         .unwrap();
     let took = started.elapsed();
-    let code = output.status.code();
-    assert!(code == Some(0) || code == Some(3), "{name}: {code:?} {}", String::from_utf8_lossy(&output.stderr));
     assert!(!text(&output.stderr).contains("a mistake of"), "{name}");
     assert!(output.stderr.len() < 64 * 1024, "{name}: {} bytes of complaints", output.stderr.len());
     // Without optimisation it is some twenty times slower, and the bound is for what is shipped.
     let bound = if cfg!(debug_assertions) { Duration::from_secs(20) } else { Duration::from_secs(1) };
     assert!(took < bound, "{name}: {took:?}");
+    output
+}
+
+fn many(specs: u32, spec: &str) -> String {
+    (0..specs).map(|number| spec.replace("name: minimal\n", &format!("name: minimal-{number}\n")) + "---\n").collect()
 }
 
 fn small() -> String {
@@ -106,6 +117,37 @@ fn odd_bytes() {
     survives("half a character", b"a: \xe2\x82\n");
     survives("directives", b"%YAML 1.1\n%TAG ! tag:x,2000:\n---\na: 1\n");
     survives("an end and more", b"...\na: 1\n...\n");
+}
+
+#[test]
+fn long_bytes_that_are_no_text() {
+    survives("sixty mebibytes of no text", &vec![0xff; 60 << 20]);
+    survives("seven mebibytes of no text", &vec![0xff; 7 << 20]);
+    survives("a mistake after seven mebibytes", &[vec![b'\n'; 7 << 20], vec![0xff; 1 << 19]].concat());
+    let folder = tempfile::tempdir().unwrap();
+    let side = file(&folder, "side.yaml", &vec![0xff; 60 << 20]);
+    let output = ends("no text to compare", "diff \"$1\" \"$1\"", &[side]);
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn many_warnings_are_counted_and_not_all_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let specs = file(&folder, "specs.yaml", many(1000, &(small() + "  disruptionBudget: PerShard\n")).as_bytes());
+    let output = ends("many warnings", "validate \"$1\"", &[specs]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stderr).matches("warning:").count(), 50);
+    assert!(text(&output.stderr).ends_with("… and 950 more\n\n"));
+}
+
+#[test]
+fn many_clusters_to_compare() {
+    let folder = tempfile::tempdir().unwrap();
+    let specs = many(1000, &small());
+    let old = file(&folder, "old.yaml", specs.as_bytes());
+    let new = file(&folder, "new.yaml", specs.replacen("\"9.1\"", "\"9.0\"", 10).as_bytes());
+    let output = ends("many specs", "diff \"$1\" \"$2\"", &[old, new]);
+    assert_eq!((output.status.code(), text(&output.stdout).matches("[downgrade]").count()), (Some(4), 10));
 }
 
 #[test]

@@ -53,12 +53,18 @@ fn every_wrong_spec_is_refused_with_its_reasons() {
     );
 }
 
+/// What a change starts from: the file of its name in `from/`, or else the production example.
+fn before(path: &str) -> String {
+    let own = path.replace("examples/changes/", "examples/changes/from/");
+    if root().join(&own).exists() { own } else { "examples/production.yaml".to_owned() }
+}
+
 #[test]
 fn every_change_is_said_to_do_what_it_does() {
     compare(
         "changes",
         cases("examples/changes", |path| {
-            let output = run(&["diff", "examples/production.yaml", path]);
+            let output = run(&["diff", &before(path), path]);
             with_code(&output, &output.stdout)
         }),
     );

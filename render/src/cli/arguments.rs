@@ -60,13 +60,13 @@ pub(crate) struct RenderArguments {
     /// Files or folders of specs, or `-` for standard input
     #[arg(value_name = "FILE|DIR|-", default_value = "-")]
     pub(crate) specs: Vec<String>,
-    /// Write to this file or, with a `/` at its end or if it exists as one, into this folder
+    /// Write to this file (`-` is standard output) or, with a `/` at its end or if it exists as one, into this folder
     #[arg(long, short, value_name = "FILE|DIR/", conflicts_with = "check")]
     pub(crate) output: Option<PathBuf>,
     /// How objects are written
     #[arg(long, value_enum, default_value_t = Format::Yaml)]
     pub(crate) format: Format,
-    /// Only objects of this kind, or only this object; may be repeated
+    /// Only objects of this kind, or only this object; may be repeated. The other files of a folder stay as they are
     #[arg(long, value_name = "KIND[/NAME]")]
     pub(crate) only: Vec<String>,
     /// The namespace of specs that name none

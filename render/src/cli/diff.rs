@@ -3,18 +3,16 @@
 use std::process::ExitCode;
 
 use render::Renderer;
-use render::diff::{Change, Difference, Side};
+use render::diff::{Change, Difference};
 use serde_json::Value;
-use spec::Namespace;
 
 use super::arguments::{DiffArguments, ReportFormat};
 use super::failure::Failure;
-use super::{input, output};
+use super::output;
+use super::side::Given;
 
 pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, Failure> {
-    let namespace = arguments.namespace.as_ref();
-    let (old, new) = (side(&arguments.old, namespace)?, side(&arguments.new, namespace)?);
-    let difference = Difference::between(&old, &new);
+    let difference = difference(arguments)?;
     let text = match arguments.format {
         ReportFormat::Text => in_words(&difference),
         ReportFormat::Json => output::pretty(&difference)?,
@@ -29,43 +27,16 @@ pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, Failure> {
     })
 }
 
-/// The objects of files, folders or standard input; specs among them are rendered.
-fn side(path: &str, namespace: Option<&Namespace>) -> Result<Side, Failure> {
-    let mut side = Side::default();
+fn difference(arguments: &DiffArguments) -> Result<Difference, Failure> {
+    if arguments.old == "-" && arguments.new == "-" {
+        return Err(Failure::Usage("standard input can be one side; give a file for the other".to_owned()));
+    }
+    let namespace = arguments.namespace.as_ref();
+    let (old, new) = (Given::read(&arguments.old, namespace)?, Given::read(&arguments.new, namespace)?);
     let mut renderer = Renderer::default();
-    for source in input::sources(&[path.to_owned()])? {
-        if !is_spec(&source.text) {
-            add(&mut side, &source.path, &source.text)?;
-            continue;
-        }
-        let read = spec::read(&source.text, namespace)
-            .map_err(|problems| Failure::Refused(vec![(source.clone(), problems)]))?;
-        for read in read {
-            add(&mut side, &source.path, &renderer.render(&read.cluster)?.to_yaml())?;
-        }
-    }
-    Ok(side)
-}
-
-/// Rendered objects carry a spec in a ConfigMap, further in; a spec is one itself.
-fn is_spec(text: &str) -> bool {
-    text.lines().any(|line| line.starts_with("kind: ValkeyCluster") || line.contains("\"kind\": \"ValkeyCluster\""))
-}
-
-fn add(side: &mut Side, path: &str, text: &str) -> Result<(), Failure> {
-    let unreadable = |reason: String| Failure::Unreadable { path: path.to_owned(), reason };
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| unreadable(error.to_string()))?;
-    let objects = documents.into_iter().flat_map(unlisted);
-    objects.into_iter().try_for_each(|object| side.add(object)).map_err(|error| unreadable(error.to_string()))
-}
-
-/// The objects of a list, or the one object.
-fn unlisted(document: Value) -> Vec<Value> {
-    let is_list = document.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
-    match document.get("items") {
-        Some(Value::Array(items)) if is_list => items.clone(),
-        _ => vec![document],
-    }
+    let in_common = old.in_common(&new);
+    let (old, new) = (old.complete(&in_common, &mut renderer)?, new.complete(&in_common, &mut renderer)?);
+    Ok(Difference::between(&old, &new))
 }
 
 fn in_words(difference: &Difference) -> String {

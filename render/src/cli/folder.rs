@@ -4,32 +4,45 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use render::Identity;
 use similar::TextDiff;
 
 use super::failure::Failure;
+use super::file::{self, Beside};
 
 /// The names of the files that are ours, one a line.
 const INDEX: &str = ".valkey-render-index";
 
 /// Files, by name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct FileSet {
     files: Vec<(Identity, &'static str, String)>,
+    /// Of everything that was rendered, picked or not, so that a file has the same name whatever else is picked.
+    namespaces: BTreeSet<String>,
+    /// Whether more was rendered than is in here: nothing is stale then for being missing.
+    partial: bool,
 }
 
 impl FileSet {
+    pub(crate) const fn new(partial: bool) -> Self {
+        Self { files: Vec::new(), namespaces: BTreeSet::new(), partial }
+    }
+
+    pub(crate) fn see(&mut self, namespace: &str) {
+        if !self.namespaces.contains(namespace) {
+            self.namespaces.insert(namespace.to_owned());
+        }
+    }
+
     pub(crate) fn add(&mut self, identity: &Identity, extension: &'static str, text: String) {
         self.files.push((identity.clone(), extension, text));
     }
 
     /// As kustomize names them; with their namespace in front if there are several.
     fn by_name(&self) -> BTreeMap<String, &str> {
-        let namespaces: BTreeSet<&str> = self.files.iter().map(|(identity, ..)| identity.namespace.as_str()).collect();
-        let name = |identity: &Identity, extension: &str| match namespaces.len() {
+        let name = |identity: &Identity, extension: &str| match self.namespaces.len() {
             0 | 1 => format!("{}.{extension}", identity.file_stem()),
             _ => format!("{}_{}.{extension}", identity.namespace, identity.file_stem()),
         };
@@ -50,24 +63,28 @@ impl FileSet {
             );
             return Err(Failure::Foreign(message));
         }
-        let temporary = write_beside(folder, &files)?;
+        let beside = |(name, text): (&String, &&str)| Beside::of(&folder.join(name), text);
+        let complete: Vec<Beside> = files.iter().map(beside).collect::<Result<_, _>>()?;
         // Whatever happens from here on, every file that is or will be ours is in the index.
         let names: BTreeSet<&str> = owned.iter().map(String::as_str).chain(files.keys().map(String::as_str)).collect();
-        write_index(folder, names.into_iter())?;
-        for (name, from) in &temporary {
-            fs::rename(from, folder.join(name)).map_err(|error| Failure::io("write", folder.join(name), error))?;
-        }
-        for stale in owned.iter().filter(|name| !files.contains_key(*name)) {
-            remove(&folder.join(stale))?;
-        }
-        write_index(folder, files.keys().map(String::as_str))
+        write_index(folder, names.iter().copied())?;
+        complete.into_iter().try_for_each(Beside::take_place)?;
+        let stale = self.stale(&owned, &files);
+        stale.iter().try_for_each(|name| remove(&folder.join(name)))?;
+        write_index(folder, names.difference(&stale).copied())
+    }
+
+    /// The files of an earlier run that this one would not have written.
+    fn stale<'n>(&self, owned: &'n BTreeSet<String>, files: &BTreeMap<String, &str>) -> BTreeSet<&'n str> {
+        let missing = |name: &&str| !self.partial && !files.contains_key(*name);
+        owned.iter().map(String::as_str).filter(missing).collect()
     }
 
     /// How what is in the folder differs from what would be written, as unified diffs.
     pub(crate) fn compare(&self, folder: &Path) -> Result<Vec<String>, Failure> {
         let files = self.by_name();
         let owned = if folder.is_dir() { read_index(folder)? } else { BTreeSet::new() };
-        let stale = owned.iter().filter(|name| !files.contains_key(*name)).map(|name| (name.as_str(), ""));
+        let stale = self.stale(&owned, &files).into_iter().map(|name| (name, ""));
         let mut differences = Vec::new();
         for (name, wanted) in files.iter().map(|(name, text)| (name.as_str(), *text)).chain(stale) {
             let path = folder.join(name);
@@ -102,48 +119,7 @@ fn is_plain_name(name: &str) -> bool {
 
 fn write_index<'n>(folder: &Path, names: impl Iterator<Item = &'n str>) -> Result<(), Failure> {
     let text: String = names.flat_map(|name| [name, "\n"]).collect();
-    write_whole(&folder.join(INDEX), &text)
-}
-
-/// All files under temporary names, or none.
-fn write_beside(folder: &Path, files: &BTreeMap<String, &str>) -> Result<Vec<(String, PathBuf)>, Failure> {
-    let mut written: Vec<(String, PathBuf)> = Vec::new();
-    for (name, text) in files {
-        let path = temporary_name(&folder.join(name));
-        let outcome = write_new(&path, text);
-        written.push((name.clone(), path));
-        if let Err(failure) = outcome {
-            for (_, path) in written {
-                // What cannot be removed was not written either.
-                let _ = fs::remove_file(path);
-            }
-            return Err(failure);
-        }
-    }
-    Ok(written)
-}
-
-/// Writes a file so that it has the old content or the new, and never a part.
-pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
-    let temporary = temporary_name(path);
-    let outcome = write_new(&temporary, text)
-        .and_then(|()| fs::rename(&temporary, path).map_err(|error| Failure::io("write", path, error)));
-    if outcome.is_err() {
-        // What cannot be removed was not written either.
-        let _ = fs::remove_file(&temporary);
-    }
-    outcome
-}
-
-fn temporary_name(path: &Path) -> PathBuf {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
-}
-
-fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
-    let written =
-        fs::File::create(path).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
-    written.map_err(|error| Failure::io("write", path, error))
+    file::replace(&folder.join(INDEX), &text)
 }
 
 fn remove(path: &Path) -> Result<(), Failure> {

@@ -8,10 +8,16 @@ use std::path::{Path, PathBuf};
 use spec::{Cluster, Complaint, Namespace, Problem};
 
 use super::failure::{Failure, Source};
-use super::report;
+use super::report::Warnings;
 
-/// More than any file of specs or manifests has.
-const LONGEST_FILE: u64 = 64 << 20;
+/// More than any file of specs has.
+const LONGEST_SPECS: u64 = 8 << 20;
+/// More than any file of rendered objects has.
+pub(crate) const LONGEST_OBJECTS: u64 = 64 << 20;
+/// What `-` is called where people read it.
+pub(crate) const STANDARD_INPUT: &str = "standard input";
+/// As much of what is not text as tells people where it stands.
+const SHOWN: usize = 128;
 
 /// Some editors write it; it is no part of the text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -20,15 +26,18 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 pub(crate) fn clusters(paths: &[String], namespace: Option<&Namespace>) -> Result<Vec<Cluster>, Failure> {
     let mut found = Vec::new();
     let mut refused = Vec::new();
-    for source in sources(paths)? {
+    let mut warnings = Warnings::default();
+    for source in sources(paths, LONGEST_SPECS)? {
+        let source = source?;
         match spec::read(&source.text, namespace) {
             Ok(read) => {
-                read.iter().flat_map(|read| &read.warnings).for_each(|warning| report::warning(&source, warning));
+                read.iter().flat_map(|read| &read.warnings).for_each(|warning| warnings.tell(&source, warning));
                 found.extend(read.into_iter().map(|read| (source.path.clone(), read.cluster)));
             }
             Err(problems) => refused.push((source, problems)),
         }
     }
+    warnings.end();
     if !refused.is_empty() {
         return Err(Failure::Refused(refused));
     }
@@ -37,7 +46,7 @@ pub(crate) fn clusters(paths: &[String], namespace: Option<&Namespace>) -> Resul
 }
 
 /// Two files with a cluster of one name in one namespace would be rendered over each other.
-fn check_no_twins(found: &[(String, Cluster)]) -> Result<(), Failure> {
+pub(crate) fn check_no_twins(found: &[(String, Cluster)]) -> Result<(), Failure> {
     let mut seen = BTreeMap::new();
     for (path, cluster) in found {
         if let Some(other) = seen.insert((&cluster.namespace, &cluster.name), path) {
@@ -48,21 +57,20 @@ fn check_no_twins(found: &[(String, Cluster)]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The texts of files, of the YAML and JSON files in folders, and of standard input.
-pub(crate) fn sources(paths: &[String]) -> Result<Vec<Source>, Failure> {
-    let mut sources = Vec::new();
-    for path in paths {
-        if path == "-" {
-            sources.push(read("standard input", io::stdin().lock())?);
-        } else if Path::new(path).is_dir() {
-            for file in files_in(Path::new(path))? {
-                sources.push(read_file(&file)?);
-            }
+/// The texts of files, of the YAML and JSON files in folders, and of standard input, read one after the other.
+pub(crate) fn sources(
+    paths: &[String],
+    longest: u64,
+) -> Result<impl Iterator<Item = Result<Source, Failure>>, Failure> {
+    let mut files = Vec::new();
+    for path in paths.iter().map(Path::new) {
+        if path.is_dir() {
+            files.extend(files_in(path)?);
         } else {
-            sources.push(read_file(Path::new(path))?);
+            files.push(path.to_owned());
         }
     }
-    Ok(sources)
+    Ok(files.into_iter().map(move |file| read_file(&file, longest)))
 }
 
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
@@ -87,17 +95,21 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-fn read_file(path: &Path) -> Result<Source, Failure> {
+fn read_file(path: &Path, longest: u64) -> Result<Source, Failure> {
+    if path == Path::new("-") {
+        return read(STANDARD_INPUT, io::stdin().lock(), longest);
+    }
     let file = File::open(path).map_err(|error| Failure::io("read", path, error))?;
-    read(&path.display().to_string(), file)
+    read(&path.display().to_string(), file, longest)
 }
 
-fn read(path: &str, reader: impl Read) -> Result<Source, Failure> {
+fn read(path: &str, reader: impl Read, longest: u64) -> Result<Source, Failure> {
     let mut bytes = Vec::new();
-    reader.take(LONGEST_FILE + 1).read_to_end(&mut bytes).map_err(|error| Failure::io("read", path, error))?;
+    reader.take(longest + 1).read_to_end(&mut bytes).map_err(|error| Failure::io("read", path, error))?;
     let source = |text| Source { path: path.to_owned(), text };
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST_FILE) {
-        let complaint = Complaint::new("is longer than 64 MiB", "check that it is the file you mean");
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > longest) {
+        let message = format!("is longer than {} MiB", longest >> 20);
+        let complaint = Complaint::new(message, "split the file, or check that it is the one you mean");
         return Err(refused(source(String::new()), complaint, None));
     }
     if bytes.starts_with(BYTE_ORDER_MARK) {
@@ -105,9 +117,17 @@ fn read(path: &str, reader: impl Read) -> Result<Source, Failure> {
     }
     String::from_utf8(bytes).map(source).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-        refused(source(text), Complaint::new("is not text in UTF-8", "save the file as UTF-8"), Some(valid..valid))
+        let complaint = Complaint::new("is not text in UTF-8", "save the file as UTF-8");
+        refused(source(up_to_the_mistake(error.into_bytes(), valid)), complaint, Some(valid..valid))
     })
+}
+
+/// What is text, and the rest of the line at which it ends: with all that follows, it could be three times as long.
+fn up_to_the_mistake(mut bytes: Vec<u8>, valid: usize) -> String {
+    let rest = bytes.iter().copied().skip(valid).take(SHOWN);
+    let shown: Vec<u8> = rest.take_while(|byte| *byte != b'\n').collect();
+    bytes.truncate(valid);
+    String::from_utf8(bytes).unwrap_or_default() + &String::from_utf8_lossy(&shown)
 }
 
 fn refused(source: Source, complaint: Complaint, span: Option<std::ops::Range<usize>>) -> Failure {

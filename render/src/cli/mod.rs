@@ -4,11 +4,13 @@ mod arguments;
 mod diff;
 mod explain;
 mod failure;
+mod file;
 mod folder;
 mod init;
 mod input;
 mod output;
 mod report;
+mod side;
 
 use std::process::ExitCode;
 
@@ -59,9 +61,7 @@ fn render(arguments: &RenderArguments) -> Result<ExitCode, Failure> {
     let mut sink = output::Sink::open(arguments);
     for cluster in &clusters {
         let manifest = renderer.render(cluster)?;
-        for document in manifest.documents().iter().filter(|document| arguments.wants(document.identity())) {
-            sink.take(document)?;
-        }
+        manifest.documents().iter().try_for_each(|document| sink.take(document))?;
     }
     sink.close()
 }

@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use super::arguments::{Format, RenderArguments};
 use super::failure::Failure;
-use super::folder::{self, FileSet};
+use super::file;
+use super::folder::FileSet;
 
 /// Takes documents, and in the end writes them all or none.
 pub(crate) struct Sink<'a> {
     target: Target,
-    format: Format,
-    only: &'a [String],
+    arguments: &'a RenderArguments,
     taken: usize,
 }
 
@@ -27,20 +27,39 @@ enum Target {
     Check(PathBuf, FileSet),
 }
 
+impl Target {
+    fn stdout() -> Self {
+        Self::Stdout(io::BufWriter::with_capacity(1 << 16, io::stdout()))
+    }
+}
+
 impl<'a> Sink<'a> {
     pub(crate) fn open(arguments: &'a RenderArguments) -> Self {
+        let files = || FileSet::new(!arguments.only.is_empty());
         let target = match (&arguments.output, &arguments.check) {
-            (_, Some(folder)) => Target::Check(folder.clone(), FileSet::default()),
-            (None, None) => Target::Stdout(io::BufWriter::with_capacity(1 << 16, io::stdout())),
-            (Some(path), None) if is_folder(path) => Target::Folder(path.clone(), FileSet::default()),
+            (_, Some(folder)) => Target::Check(folder.clone(), files()),
+            (None, None) => Target::stdout(),
+            (Some(path), None) if is_stdout(path) => Target::stdout(),
+            (Some(path), None) if is_folder(path) => Target::Folder(path.clone(), files()),
             (Some(path), None) => Target::File(path.clone(), String::new()),
         };
-        Self { target, format: arguments.format, only: &arguments.only, taken: 0 }
+        Self { target, arguments, taken: 0 }
     }
 
+    /// Takes a document if it was asked for.
     pub(crate) fn take(&mut self, document: &Document) -> Result<(), Failure> {
+        if let Target::Folder(_, files) | Target::Check(_, files) = &mut self.target {
+            files.see(&document.identity().namespace);
+        }
+        if !self.arguments.wants(document.identity()) {
+            return Ok(());
+        }
         self.taken += 1;
-        match (&mut self.target, self.format) {
+        self.keep(document)
+    }
+
+    fn keep(&mut self, document: &Document) -> Result<(), Failure> {
+        match (&mut self.target, self.arguments.format) {
             (Target::Stdout(out), Format::Yaml) => {
                 let written = out.write_all(b"---\n").and_then(|()| out.write_all(document.yaml().as_bytes()));
                 unless_nobody_reads(written)
@@ -69,11 +88,11 @@ impl<'a> Sink<'a> {
     /// Writes what was taken.
     pub(crate) fn close(self) -> Result<ExitCode, Failure> {
         if self.taken == 0 {
-            return Err(Failure::Usage(format!("--only {} matches no object", self.only.join(" --only "))));
+            return Err(Failure::Usage(format!("--only {} matches no object", self.arguments.only.join(" --only "))));
         }
         match self.target {
             Target::Stdout(mut out) => unless_nobody_reads(out.flush())?,
-            Target::File(path, text) => folder::write_whole(&path, &text)?,
+            Target::File(path, text) => file::write(&path, &text)?,
             Target::Folder(path, files) => files.write(&path)?,
             Target::Check(path, files) => {
                 let differences = files.compare(&path)?;
@@ -83,6 +102,11 @@ impl<'a> Sink<'a> {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Opened by its name, it would be written from its start, over what stands there.
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-") || path == Path::new("/dev/stdout")
 }
 
 fn is_folder(path: &Path) -> bool {
@@ -105,5 +129,17 @@ fn unless_nobody_reads(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(|error| Failure::io("write", "standard output", error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Not by running it: a mistake would replace the device for everyone.
+    #[test]
+    fn standard_output_has_two_names() {
+        assert!(is_stdout(Path::new("-")) && is_stdout(Path::new("/dev/stdout")));
+        assert!(!is_stdout(Path::new("/dev/null")) && !is_stdout(Path::new("./-")));
     }
 }

@@ -24,17 +24,35 @@ pub(crate) fn failure(failure: &Failure) {
             lines += &excerpt(Level::ERROR, source, problem);
             lines += "\n\n";
         }
-        let more = problems.count().saturating_sub(MOST_PROBLEMS);
-        if more > 0 {
-            lines += &format!("… and {more} more\n\n");
-        }
+        lines += &more(problems.count());
     }
     say(&format!("{lines}valkey-render: {failure}\n"));
 }
 
-/// Says what may be meant otherwise.
-pub(crate) fn warning(source: &Source, problem: &Problem) {
-    say(&format!("{}\n\n", excerpt(Level::WARNING, source, problem)));
+/// What may be meant otherwise, said as it is found, and counted once there is too much of it.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings {
+    found: usize,
+}
+
+impl Warnings {
+    pub(crate) fn tell(&mut self, source: &Source, problem: &Problem) {
+        self.found += 1;
+        if self.found <= MOST_PROBLEMS {
+            say(&format!("{}\n\n", excerpt(Level::WARNING, source, problem)));
+        }
+    }
+
+    pub(crate) fn end(self) {
+        say(&more(self.found));
+    }
+}
+
+fn more(found: usize) -> String {
+    match found.saturating_sub(MOST_PROBLEMS) {
+        0 => String::new(),
+        more => format!("… and {more} more\n\n"),
+    }
 }
 
 fn say(text: &str) {
@@ -95,8 +113,9 @@ impl<'a> Place<'a> {
         let (shown, offset) = cut(line_text, start - line_start);
         let marked_start = offset.min(shown.len());
         let marked = marked_start..ceiling(&shown, marked_start + length);
-        let line = text.get(..line_start).map_or(1, |before| before.matches('\n').count() + 1);
-        Self { line, column: column + 1, shown, marked }
+        // Byte by byte, which is done many at a time: at most fifty places are ever looked for.
+        let lines_before = text.bytes().take(line_start).filter(|byte| *byte == b'\n').count();
+        Self { line: lines_before + 1, column: column + 1, shown, marked }
     }
 }
 

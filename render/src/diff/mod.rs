@@ -19,6 +19,7 @@ use serde_json::Value;
 use spec::Cluster;
 
 pub use rules::{Class, Rule};
+use side::Belongings;
 pub use side::{Side, SideError};
 
 /// How two sides differ.
@@ -74,7 +75,7 @@ impl Difference {
     #[must_use]
     pub fn between(old: &Side, new: &Side) -> Self {
         let owners: BTreeSet<_> = old.owners().chain(new.owners()).collect();
-        let clusters = owners.into_iter().map(|owner| ClusterDifference::of(&owner, old, new));
+        let clusters = owners.into_iter().map(|owner| ClusterDifference::of(owner, old, new));
         Self { clusters: clusters.filter(|difference| !difference.is_empty()).collect() }
     }
 
@@ -93,8 +94,10 @@ impl Difference {
 
 impl ClusterDifference {
     fn of(owner: &side::Owner, old: &Side, new: &Side) -> Self {
-        let (before, after) = (old.cluster(owner), new.cluster(owner));
-        let mut changes = object_changes(&old.objects_of(owner), &new.objects_of(owner));
+        let nothing = Belongings::default();
+        let (old, new) = (old.of(owner).unwrap_or(&nothing), new.of(owner).unwrap_or(&nothing));
+        let (before, after) = (old.cluster.as_ref(), new.cluster.as_ref());
+        let mut changes = object_changes(&old.objects, &new.objects);
         if let (Some(before), Some(after)) = (before, after) {
             changes.extend(rules::of_clusters(before, after));
         }
@@ -109,10 +112,11 @@ impl ClusterDifference {
     }
 }
 
-fn object_changes(old: &BTreeMap<String, &Value>, new: &BTreeMap<String, &Value>) -> Vec<Change> {
+fn object_changes(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<Change> {
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let changes = names.into_iter().map(|name| match (old.get(name), new.get(name)) {
-        (Some(before), Some(after)) => field_changes(name, before, after),
+        (Some(before), Some(after)) if before == after => Vec::new(),
+        (Some(before), Some(after)) => field_changes(name, &parsed(before), &parsed(after)),
         (Some(_), None) => vec![Change::new(rules::of_removal(name), name, "", None, None)],
         (None, Some(_)) => {
             // With a whole new cluster, its objects say nothing that the plan does not.
@@ -122,6 +126,11 @@ fn object_changes(old: &BTreeMap<String, &Value>, new: &BTreeMap<String, &Value>
         (None, None) => Vec::new(),
     });
     changes.flatten().collect()
+}
+
+/// It was written from a value, so it is one.
+fn parsed(object: &str) -> Value {
+    serde_json::from_str(object).unwrap_or_default()
 }
 
 fn field_changes(name: &str, before: &Value, after: &Value) -> Vec<Change> {

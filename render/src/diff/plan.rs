@@ -138,13 +138,12 @@ fn live(new: &Cluster, changes: &[Change]) -> Option<String> {
 }
 
 fn volumes(old: &Cluster, new: &Cluster) -> Option<String> {
-    let target = |cluster: &Cluster| match &cluster.storage {
-        Storage::Volume { expand_to, .. } => *expand_to,
-        Storage::Ephemeral { .. } => None,
-    };
-    match (target(old), target(new)) {
-        (before, Some(size)) if before != Some(size) => {
-            Some(format!("{} volumes grow to {size}, no restart", new.pods()))
+    let stay = || format!("{} volumes stay as they are: Kubernetes never shrinks one", new.pods());
+    match (rules::expansion_target(old), rules::expansion_target(new)) {
+        (Some(before), Some(after)) if after < before => Some(stay()),
+        (Some(_), None) if matches!(new.storage, Storage::Volume { .. }) => Some(stay()),
+        (before, Some(after)) if before != Some(after) => {
+            Some(format!("{} volumes grow to {after}, no restart", new.pods()))
         }
         _ => None,
     }

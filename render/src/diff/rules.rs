@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use spec::{Auth, Cluster, Retention, Storage, Tls};
+use spec::{Auth, Cluster, Quantity, Retention, Storage, Tls};
 
 use super::Change;
 use super::leaves::Leaf;
@@ -68,6 +68,9 @@ rules! {
     /// Encryption is switched on or off.
     TlsSwitched "tls-switched" Block
         "Members with and without TLS do not understand each other, so that a rolling restart would part the cluster. Set up a new cluster beside the old one.",
+    /// Another authority signs the certificates.
+    CertificateAuthority "certificate-authority" Block
+        "Members whose certificates come from different authorities do not trust each other, so that a rolling restart would part the cluster. Let all trust both first, by a Secret whose ca.crt holds both, and change then; allow it if the authority stays the same.",
     /// Passwords are switched on or off, or come from elsewhere.
     AuthSwitched "auth-switched" Block
         "Restarted pods would refuse those that still use the old password. To rotate it, change the value in the same Secret.",
@@ -77,6 +80,9 @@ rules! {
     /// Volumes will be deleted where they were kept.
     VolumesDeleted "volumes-deleted" Block
         "Volumes would go with what used them. Allow it if their data is not needed any more.",
+    /// Volumes would have to become smaller.
+    VolumesShrink "volumes-shrink" Block
+        "Kubernetes never shrinks a volume. Leave storage.expandTo as it is; for smaller volumes, set up a new cluster beside the old one.",
     /// Members will announce other host names.
     HostNamesChanged "host-names-changed" Block
         "Clients and certificates know members by their host names. Set up a new cluster beside the old one.",
@@ -206,6 +212,7 @@ pub(super) fn of_field(kind: &str, leaf: &Leaf) -> Option<Rule> {
         "PodDisruptionBudget" if within(&["spec"]) => Rule::DisruptionBudget,
         "Role" | "RoleBinding" if !within(&["metadata"]) => Rule::AgentRights,
         "Service" if within(&["spec"]) => Rule::ServiceReach,
+        "Certificate" if within(&["spec.issuerRef"]) => Rule::CertificateAuthority,
         "Certificate" if within(&["spec"]) => Rule::CertificateIssued,
         _ => Rule::Other,
     })
@@ -218,6 +225,10 @@ fn deletes(leaf: &Leaf) -> bool {
 /// What only the clusters themselves can tell.
 pub(super) fn of_clusters(before: &Cluster, after: &Cluster) -> Vec<Change> {
     let mut told = settings(before, after);
+    if let (Some(old), Some(new)) = (authority(&before.tls), authority(&after.tls)) {
+        told.push((Rule::CertificateAuthority, "spec.tls", old, new));
+    }
+    told.push((expansion_rule(before, after), "spec.storage.expandTo", expansion(before), expansion(after)));
     if after.version.series < before.version.series {
         told.push((Rule::Downgrade, "spec.version", before.version.to_string(), after.version.to_string()));
     }
@@ -243,7 +254,6 @@ fn settings(before: &Cluster, after: &Cluster) -> Vec<Setting> {
             (Rule::HostNamesChanged, "spec.clusterDomain", cluster.cluster_domain.to_string()),
             (Rule::ShardCount, "spec.shards", cluster.shards.to_string()),
             (Rule::ReplicaCount, "spec.replicasPerShard", cluster.replicas_per_shard.to_string()),
-            (Rule::VolumeExpansion, "spec.storage.expandTo", expansion(cluster)),
             (Rule::Other, "spec.rebalance.auto", cluster.rebalance.auto.to_string()),
             (
                 Rule::Other,
@@ -271,10 +281,31 @@ fn auth(auth: &Auth) -> String {
     }
 }
 
+/// What vouches for the certificates, as far as a spec can tell; none without encryption.
+fn authority(tls: &Tls) -> Option<String> {
+    match tls {
+        Tls::Issued { issuer, .. } => Some(format!("{}.{}/{}", issuer.kind, issuer.group, issuer.name)),
+        Tls::Provided { secret_name, .. } => Some(format!("Secret/{secret_name}")),
+        Tls::Disabled => None,
+    }
+}
+
 fn expansion(cluster: &Cluster) -> String {
+    expansion_target(cluster).map_or("none".to_owned(), |size| size.to_string())
+}
+
+fn expansion_rule(before: &Cluster, after: &Cluster) -> Rule {
+    match (expansion_target(before), expansion_target(after)) {
+        (Some(old), Some(new)) if new < old => Rule::VolumesShrink,
+        _ => Rule::VolumeExpansion,
+    }
+}
+
+/// The size to which volumes are grown; none if they keep the one that they were created with.
+pub(super) const fn expansion_target(cluster: &Cluster) -> Option<Quantity> {
     match &cluster.storage {
-        Storage::Volume { expand_to: Some(size), .. } => size.to_string(),
-        Storage::Volume { expand_to: None, .. } | Storage::Ephemeral { .. } => "none".to_owned(),
+        Storage::Volume { expand_to, .. } => *expand_to,
+        Storage::Ephemeral { .. } => None,
     }
 }
 

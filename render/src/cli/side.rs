@@ -1,0 +1,167 @@
+//! Reads one side of a comparison: rendered objects as they are, and specs, which are rendered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use render::Renderer;
+use render::diff::Side;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use serde_saphyr::Options;
+use spec::{Cluster, ClusterName, Namespace, Problem};
+
+use super::failure::{Failure, Source};
+use super::input;
+
+/// What was given as one side.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    objects: Side,
+    /// Each with the path of its file.
+    clusters: Vec<(String, Cluster)>,
+}
+
+impl Given {
+    /// What stands in files, folders or standard input.
+    pub(crate) fn read(path: &str, namespace: Option<&Namespace>) -> Result<Self, Failure> {
+        let mut given = Self::default();
+        for source in input::sources(&[path.to_owned()], input::LONGEST_OBJECTS)? {
+            given.add(&source?, namespace)?;
+        }
+        input::check_no_twins(&given.clusters)?;
+        // A side that is empty by mistake would let everything through.
+        if given.objects.is_empty() && given.clusters.is_empty() {
+            let path = if path == "-" { input::STANDARD_INPUT } else { path };
+            return Err(unreadable(path, &"there is no object in it"));
+        }
+        Ok(given)
+    }
+
+    fn add(&mut self, source: &Source, namespace: Option<&Namespace>) -> Result<(), Failure> {
+        let mut problems = Vec::new();
+        for place in documents(&source.text) {
+            let text = source.text.get(place.clone()).unwrap_or_default();
+            match parse(text) {
+                Ok(values) if !values.iter().any(is_spec) => self.add_objects(values, &source.path)?,
+                // A spec that cannot be parsed is best explained by its own reader.
+                Err(reason) if !text.contains("ValkeyCluster") => return Err(unreadable(&source.path, &reason)),
+                Ok(_) | Err(_) => match spec::read(text, namespace) {
+                    Ok(read) => self.clusters.extend(read.into_iter().map(|read| (source.path.clone(), read.cluster))),
+                    Err(found) => problems.extend(found.into_iter().map(|problem| moved(problem, place.start))),
+                },
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Failure::Refused(vec![(source.clone(), problems)])) }
+    }
+
+    fn add_objects(&mut self, values: Vec<Value>, path: &str) -> Result<(), Failure> {
+        let mut objects = values.into_iter().flat_map(unlisted);
+        objects.try_for_each(|object| {
+            if is_spec(&object) {
+                return Err(unreadable(path, &"a ValkeyCluster stands in a list; give it a document of its own"));
+            }
+            self.objects.add(object).map_err(|error| unreadable(path, &error))
+        })
+    }
+
+    /// The clusters whose specs are the same on both sides, and which have no other objects.
+    pub(crate) fn in_common(&self, other: &Self) -> BTreeSet<Key> {
+        let is_alone = |cluster: &&Cluster| !self.objects.holds(cluster) && !other.objects.holds(cluster);
+        let known: BTreeMap<Key, &Cluster> = other.clusters().map(|cluster| (key(cluster), cluster)).collect();
+        let is_known = |cluster: &&Cluster| known.get(&key(cluster)) == Some(cluster);
+        self.clusters().filter(is_known).filter(is_alone).map(key).collect()
+    }
+
+    fn clusters(&self) -> impl Iterator<Item = &Cluster> {
+        self.clusters.iter().map(|(_, cluster)| cluster)
+    }
+
+    /// All objects. Specs are rendered, but for those that can make no difference: of a thousand clusters, a change touches a few.
+    pub(crate) fn complete(mut self, in_common: &BTreeSet<Key>, renderer: &mut Renderer) -> Result<Side, Failure> {
+        for (path, cluster) in std::mem::take(&mut self.clusters) {
+            if !in_common.contains(&key(&cluster)) {
+                for document in renderer.render(&cluster)?.documents() {
+                    self.add_objects(parse(document.yaml()).map_err(render::Error::from)?, &path)?;
+                }
+            }
+        }
+        Ok(self.objects)
+    }
+}
+
+/// What a cluster is known by.
+type Key = (Namespace, ClusterName);
+
+fn key(cluster: &Cluster) -> Key {
+    (cluster.namespace.clone(), cluster.name.clone())
+}
+
+fn unreadable(path: &str, reason: &impl ToString) -> Failure {
+    Failure::Unreadable { path: path.to_owned(), reason: reason.to_string() }
+}
+
+/// Of a document in a text, the problem in the text.
+fn moved(problem: Problem, by: usize) -> Problem {
+    let span = problem.span.map(|span| span.start + by..span.end + by);
+    Problem { span, ..problem }
+}
+
+/// A misspelled one is meant to be one too.
+fn is_spec(document: &Value) -> bool {
+    let field = |name| document.get(name).and_then(Value::as_str).unwrap_or_default();
+    field("kind") == "ValkeyCluster" || field("apiVersion").starts_with("valkey-gitops.dev/")
+}
+
+/// The documents of a stream, each read by itself: what bounds a document need not bound a stream of them.
+fn documents(text: &str) -> Vec<Range<usize>> {
+    let ends = json_ends(text).unwrap_or_else(|| yaml_ends(text));
+    let starts = [0].into_iter().chain(ends.iter().copied());
+    let places = starts.zip(ends.iter().copied()).map(|(start, end)| start..end);
+    places.filter(|place| text.get(place.clone()).is_some_and(|text| !is_blank(text))).collect()
+}
+
+fn is_blank(document: &str) -> bool {
+    document.strip_prefix("---").unwrap_or(document).trim_ascii().is_empty()
+}
+
+/// Where the values of a stream of JSON end, which are separated by nothing; none if it is something else.
+fn json_ends(text: &str) -> Option<Vec<usize>> {
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let mut ends = Vec::new();
+    while let Some(value) = stream.next() {
+        value.ok()?;
+        ends.push(stream.byte_offset());
+    }
+    Some(ends)
+}
+
+/// `---` at the start of a line begins a document, wherever it stands.
+fn yaml_ends(text: &str) -> Vec<usize> {
+    let begins = |position: &usize| text.get(*position..).is_some_and(|rest| rest.starts_with("---"));
+    let lines = text.match_indices('\n').map(|(position, _)| position + 1);
+    lines.filter(begins).chain([text.len()]).collect()
+}
+
+/// The values of one document, or of several that end with `...`.
+fn parse(document: &str) -> Result<Vec<Value>, serde_saphyr::Error> {
+    serde_saphyr::from_multiple_with_options(document, options())
+}
+
+/// A list of all objects of a namespace is one document.
+fn options() -> Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_events: 4_000_000, max_nodes: 2_000_000 },
+    }
+}
+
+/// The objects of a list, or the one object.
+fn unlisted(document: Value) -> Vec<Value> {
+    let is_list = document.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
+    match document {
+        Value::Object(mut fields) if is_list => match fields.remove("items") {
+            Some(Value::Array(items)) => items,
+            _ => vec![Value::Object(fields)],
+        },
+        other => vec![other],
+    }
+}
