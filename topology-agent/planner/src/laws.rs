@@ -290,10 +290,21 @@ fn delete_pod(desired: &Desired, view: &View, pod: Ordinal, volume: Volume) -> R
     let Some(about) = view.pods.get(&pod) else { return Ok(()) };
     match &about.sight {
         Sight::Seen(server) => delete_running(desired, view, server, volume),
-        // What does not run cannot be taken down; its volume stays.
-        Sight::Down => hold(volume == Volume::Kept, Law::KeepData, "its volume was not looked at"),
+        // What does not run cannot be taken down; its volume goes only if it holds a copy of what somebody else has.
+        Sight::Down => {
+            let kept = volume == Volume::Kept || desired.downgrade && is_copy(view, pod);
+            hold(kept, Law::KeepData, "its volume may hold the only copy")
+        }
         Sight::Silent | Sight::Loading | Sight::Locked => hold(false, Law::OneDown, "it may be running"),
     }
+}
+
+/// Whether the node of a pod is, in every view, the replica of a primary that answers.
+fn is_copy(view: &View, pod: Ordinal) -> bool {
+    let rows = view.opinions.iter().flat_map(|opinion| &opinion.rows).filter(|row| row.pod == Some(pod));
+    let mut rows = rows.peekable();
+    let copies = |row: &Row| matches!(row.role, Some(Role::Replica(primary)) if server(view, primary).is_some());
+    rows.peek().is_some() && rows.all(|row| copies(row) && row.slots.is_empty())
 }
 
 fn delete_running(desired: &Desired, view: &View, server: &Server, volume: Volume) -> Result<(), Broken> {

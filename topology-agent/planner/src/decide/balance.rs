@@ -9,10 +9,15 @@ use crate::id::NodeId;
 use crate::layout::Layout;
 use crate::plan::{Scope, Waiting};
 use crate::situation::Situation;
+use crate::view::Template;
 
 type Zone = Arc<str>;
 
 pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
+    // A roll moves primaries anyway, and where it has to stop, they stay.
+    if situation.view.pods.values().any(|pod| pod.template == Template::Old) {
+        return;
+    }
     let leads: Option<Vec<(NodeId, Zone)>> =
         layout.shards.iter().map(|shard| shard.head.and_then(|head| Some((head, zone(situation, head)?)))).collect();
     let Some(leads) = leads.filter(|_| !draft.is_unsettled()) else { return };

@@ -14,7 +14,7 @@ use crate::view::{Pod, Role, Sight, Template};
 pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
     let old = situation.view.pods.values().filter(|pod| pod.template == Template::Old).count();
     if old == 0 {
-        return;
+        return renew(situation, draft);
     }
     let pods = u32::try_from(old).unwrap_or(u32::MAX);
     if situation.desired.paused {
@@ -26,6 +26,7 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
         return;
     }
     revive(situation, draft);
+    renew(situation, draft);
     if is_halted(situation, draft) || !draft.is_calm() {
         return;
     }
@@ -36,10 +37,29 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
 }
 
 /// Pods on an old template that do not run have nothing to lose by a restart: that is how a bad template is left behind.
-pub(super) fn revive(situation: &Situation<'_>, draft: &mut Draft) {
+fn revive(situation: &Situation<'_>, draft: &mut Draft) {
     let down = |pod: &&Pod| pod.sight == Sight::Down && !pod.terminating && pod.template == Template::Old;
     for (ordinal, pod) in situation.view.pods.iter().filter(|(_, pod)| down(pod)) {
         draft.step(Step::DeletePod { pod: *ordinal, uid: pod.uid.clone(), only_down: true, volume: Volume::Kept });
+    }
+}
+
+/// After a downgrade, a pod that does not come up may have a volume that only the newer series can read. It starts on an empty one, if
+/// it was a replica and its primary is there to sync from.
+fn renew(situation: &Situation<'_>, draft: &mut Draft) {
+    if !situation.desired.downgrade {
+        return;
+    }
+    for node in situation.nodes.values() {
+        let Some((ordinal, pod)) = node.pod.and_then(|ordinal| situation.view.pods.get(&ordinal).map(|pod| (ordinal, pod))) else {
+            continue;
+        };
+        let overdue = situation.now.since(pod.started) > situation.desired.sync_timeout;
+        let down = pod.sight == Sight::Down && !pod.terminating && pod.template == Template::Current && overdue;
+        let kept = matches!(node.row.role, Some(Role::Replica(primary)) if situation.server(primary).is_some());
+        if down && kept && situation.joined.contains(&node.id) {
+            draft.step(Step::DeletePod { pod: ordinal, uid: pod.uid.clone(), only_down: true, volume: Volume::Fresh });
+        }
     }
 }
 
@@ -135,21 +155,34 @@ fn next_in_turn(situation: &Situation<'_>, shard: &Shard, head: NodeId, draft: &
     }
 }
 
-fn restart(situation: &Situation<'_>, shard: &Shard, ordinal: Ordinal, id: NodeId, pod: &Pod, draft: &mut Draft) {
+/// The volume on which a pod may start anew, or why it may not: an older series cannot read the files of a newer one.
+fn next_volume(situation: &Situation<'_>, id: NodeId) -> Result<Volume, Trouble> {
     let format = situation.server(id).map_or(0, |server| server.version.series.data_format());
     let downgrade = format > situation.desired.series.data_format();
     let fields = situation.members().any(|(_, _, server)| server.field_expiry);
-    let volume = match (downgrade, situation.desired.downgrade && situation.desired.replicas > 0) {
-        (true, false) => return draft.stuck(Scope::Shard(shard.number), Trouble::DowngradeRefused),
-        (true, true) if fields => return draft.stuck(Scope::Shard(shard.number), Trouble::DowngradeImpossible),
-        (true, true) => Volume::Fresh,
-        (false, _) => Volume::Kept,
-    };
-    shard.head.into_iter().for_each(|head| draft.occupy(head));
-    draft.step(Step::DeletePod { pod: ordinal, uid: pod.uid.clone(), only_down: false, volume });
+    match (downgrade, situation.desired.downgrade && situation.desired.replicas > 0) {
+        (true, false) => Err(Trouble::DowngradeRefused),
+        (true, true) if fields => Err(Trouble::DowngradeImpossible),
+        (true, true) => Ok(Volume::Fresh),
+        (false, _) => Ok(Volume::Kept),
+    }
 }
 
+fn restart(situation: &Situation<'_>, shard: &Shard, ordinal: Ordinal, id: NodeId, pod: &Pod, draft: &mut Draft) {
+    match next_volume(situation, id) {
+        Ok(volume) => {
+            shard.head.into_iter().for_each(|head| draft.occupy(head));
+            draft.step(Step::DeletePod { pod: ordinal, uid: pod.uid.clone(), only_down: false, volume });
+        }
+        Err(trouble) => draft.stuck(Scope::Shard(shard.number), trouble),
+    }
+}
+
+/// A primary hands over only if it may restart after that.
 fn hand_over(situation: &Situation<'_>, shard: &Shard, head: NodeId, draft: &mut Draft) {
+    if let Err(trouble) = next_volume(situation, head) {
+        return draft.stuck(Scope::Shard(shard.number), trouble);
+    }
     match failover::planned(situation, head, shard.replicas()) {
         Ok(step) => {
             draft.occupy(head);

@@ -96,5 +96,5 @@ pub const NEW: Template = Template { format: Some(80), revision: 0 };
 pub const OLD: Template = Template { format: Some(11), revision: 0 };
 /// A template whose server never comes up.
 pub const BROKEN: Template = Template { format: None, revision: 0 };
-/// The same server as NEW, told otherwise.
-pub const OLD2: Template = Template { format: Some(80), revision: 1 };
+/// The same server as [`NEW`], told otherwise.
+pub const OTHER: Template = Template { format: Some(80), revision: 1 };
