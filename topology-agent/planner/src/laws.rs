@@ -299,12 +299,13 @@ fn delete_pod(desired: &Desired, view: &View, pod: Ordinal, volume: Volume) -> R
     }
 }
 
-/// Whether the node of a pod is, in every view, the replica of a primary that answers.
+/// Whether the node of a pod is known and owns nothing in any view, while all who own something answer.
 fn is_copy(view: &View, pod: Ordinal) -> bool {
-    let rows = view.opinions.iter().flat_map(|opinion| &opinion.rows).filter(|row| row.pod == Some(pod));
-    let mut rows = rows.peekable();
-    let copies = |row: &Row| matches!(row.role, Some(Role::Replica(primary)) if server(view, primary).is_some());
-    rows.peek().is_some() && rows.all(|row| copies(row) && row.slots.is_empty())
+    let rows = || view.opinions.iter().flat_map(|opinion| &opinion.rows);
+    let mut own = rows().filter(|row| row.pod == Some(pod)).peekable();
+    own.peek().is_some()
+        && own.all(|row| row.slots.is_empty())
+        && rows().filter(|row| !row.slots.is_empty()).all(|row| server(view, row.id).is_some())
 }
 
 fn delete_running(desired: &Desired, view: &View, server: &Server, volume: Volume) -> Result<(), Broken> {

@@ -118,6 +118,11 @@ impl<'a> Situation<'a> {
         node.seen.is_none() && successor.is_some_and(|server| server.id != node.id)
     }
 
+    /// Whether a node owns nothing in the view of anyone who answered.
+    pub(crate) fn owns_nowhere(&self, id: NodeId) -> bool {
+        self.view.opinions.iter().filter_map(|opinion| opinion.row(id)).all(|row| row.slots.is_empty())
+    }
+
     /// How many of the nodes that vote answered, and how many there are.
     pub(crate) fn voters(&self) -> (u32, u32) {
         let alive = self.owners.keys().filter(|id| self.server(**id).is_some()).count();

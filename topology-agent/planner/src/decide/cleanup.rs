@@ -18,10 +18,9 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
 
 /// Whether a node is gone for good, and nothing of it is needed: it owns nothing in any view, and nobody follows it.
 fn is_gone(situation: &Situation<'_>, node: &Node<'_>) -> bool {
-    let rows = || situation.view.opinions.iter().filter_map(|opinion| opinion.row(node.id));
     node.seen.is_none()
         && (situation.is_replaced(node) || is_removed(situation, node))
-        && rows().all(|row| row.slots.is_empty())
+        && situation.owns_nowhere(node.id)
         && !situation.is_followed(node.id)
 }
 

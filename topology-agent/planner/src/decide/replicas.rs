@@ -76,7 +76,7 @@ fn follow(
             None
         }
         Role::Replica(former) if layout.dissolving.contains(&former) => None,
-        Role::Replica(_) => Some(replicate),
+        Role::Replica(former) => situation.server(former).map(|_| replicate),
         Role::Primary if layout.dissolving.contains(&member) && situation.owners.contains_key(&member) => None,
         Role::Primary if situation.owners.contains_key(&member) => hand_over(situation, member),
         Role::Primary if server.keys > 0 => {
@@ -93,9 +93,8 @@ fn follow(
 
 /// Whether a replica keeps no copy that is needed: its primary owns nothing, or is not a primary.
 fn is_needless(situation: &Situation<'_>, primary: NodeId) -> bool {
-    let owns = situation.owners.contains_key(&primary);
     let keys = situation.server(primary).is_some_and(|server| server.keys > 0);
-    !owns && !keys
+    situation.owns_nowhere(primary) && !keys
 }
 
 /// Whether a shard still has what it needs without one of its replicas: its primary, and another copy if it should have one.

@@ -45,9 +45,10 @@ fn revive(situation: &Situation<'_>, draft: &mut Draft) {
 }
 
 /// After a downgrade, a pod that does not come up may have a volume that only the newer series can read. It starts on an empty one, if
-/// it was a replica and its primary is there to sync from.
+/// it owned nothing and all who own something are there to sync from.
 fn renew(situation: &Situation<'_>, draft: &mut Draft) {
-    if !situation.desired.downgrade {
+    let (alive, voters) = situation.voters();
+    if !situation.desired.downgrade || alive < voters {
         return;
     }
     for node in situation.nodes.values() {
@@ -56,8 +57,7 @@ fn renew(situation: &Situation<'_>, draft: &mut Draft) {
         };
         let overdue = situation.now.since(pod.started) > situation.desired.sync_timeout;
         let down = pod.sight == Sight::Down && !pod.terminating && pod.template == Template::Current && overdue;
-        let kept = matches!(node.row.role, Some(Role::Replica(primary)) if situation.server(primary).is_some());
-        if down && kept && situation.joined.contains(&node.id) {
+        if down && situation.joined.contains(&node.id) && situation.owns_nowhere(node.id) {
             draft.step(Step::DeletePod { pod: ordinal, uid: pod.uid.clone(), only_down: true, volume: Volume::Fresh });
         }
     }

@@ -72,7 +72,8 @@ fn fail_over(world: &mut World, at: u8) {
 /// Another primary that a primary knows and reaches.
 fn neighbour(world: &World, id: Id) -> Option<Id> {
     let node = world.up(id)?;
-    node.owners().map(|row| row.id).find(|other| *other != id && world.reaches(node, *other))
+    let leads = |other: &Id| world.up(*other).is_some_and(|other| !other.slots().is_empty());
+    node.owners().map(|row| row.id).find(|other| *other != id && world.reaches(node, *other) && leads(other))
 }
 
 fn move_slots(world: &mut World, at: u8) {

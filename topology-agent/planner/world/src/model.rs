@@ -3,7 +3,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use planner::{Plan, laws, plan};
+use planner::{Matter, Plan, laws, plan};
 use stateright::{Model, Property};
 
 use crate::calm::calm;
@@ -13,7 +13,7 @@ use crate::look::{NOW, look};
 use crate::perform::perform;
 use crate::scenario::{Fault, Scenario};
 use crate::valkey::{electable, fail_job, finish_job, hear, promote, sync, syncing};
-use crate::world::{Phase, World};
+use crate::world::{Phase, Pod, World};
 
 /// Something that may happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,13 +215,23 @@ impl Checked {
         let mut end = world.clone();
         end.faults = 0;
         let outcome = calm(&mut end, &self.scenario, self.bound);
+        // What was lost by a fault, or stands on a volume that nobody can read, comes back only by somebody's hand.
+        let excused = !end.lost.is_empty() || self.scenario.gets_stuck(world.spec) || is_stranded(&end, &self.scenario);
+        let told = outcome.plan.matters().iter().any(|matter| matches!(matter, Matter::Stuck { .. }));
         let rests = match outcome.plan {
             Plan::Done => true,
-            // What was lost by a fault comes back only by somebody's hand.
-            Plan::Stuck(_) => !end.lost.is_empty() || self.scenario.gets_stuck(world.spec),
-            Plan::Do(..) | Plan::Wait(..) => !end.lost.is_empty(),
+            Plan::Stuck(_) | Plan::Wait(..) => excused && told,
+            Plan::Do(..) => false,
         };
         rests && end.harm.is_none()
     }
 }
 
+/// Whether the newest data of some slots is only on the volume of a pod whose template cannot read it.
+fn is_stranded(world: &World, scenario: &Scenario) -> bool {
+    let unreadable = |pod: &&Pod| {
+        let format = scenario.template(pod.template).format;
+        pod.node.as_ref().is_some_and(|node| format.is_some_and(|format| node.format > format) && !node.fresh.is_empty())
+    };
+    world.pods.iter().filter(unreadable).any(|pod| pod.phase == Phase::Starting)
+}

@@ -244,10 +244,11 @@ pub fn hand_over(world: &mut World, source: Id, target: Id, slots: &SlotSet) {
         .map(|(_, _, node)| node.id)
         .collect();
     outdate(world, slots, |_| false);
-    for id in followers {
-        world.id_mut(id).into_iter().for_each(|node| node.fresh = Arc::new(node.fresh.or(&data)));
+    for id in &followers {
+        world.id_mut(*id).into_iter().for_each(|node| node.fresh = Arc::new(node.fresh.or(&data)));
     }
-    for id in [source, target] {
+    // Replicas learn of it with the data.
+    for id in followers.into_iter().chain([source]) {
         let Some(node) = world.id_mut(id) else { continue };
         node.epoch = greatest + 1;
         node.row_mut(source).into_iter().for_each(|row| row.slots = Arc::new(row.slots.without(slots)));
