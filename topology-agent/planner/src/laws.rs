@@ -230,7 +230,9 @@ fn forced(view: &View, candidate: &Server, primary: NodeId) -> Result<(), Broken
     hold(candidate.link != Link::Syncing, Law::PromoteSynced, "it has half of the data")?;
     let failed = |row: &Row| row.health == Health::Failed;
     let opinion = view.opinion(candidate).and_then(|opinion| opinion.row(primary));
-    hold(opinion.is_some_and(failed), Law::PromoteSynced, "the primary has not failed")
+    hold(opinion.is_some_and(failed), Law::PromoteSynced, "the primary has not failed")?;
+    let knows = |row: &Row| rows(view, primary).all(|other| row.slots.covers(&other.slots));
+    hold(opinion.is_some_and(knows), Law::OneOwner, "it does not know which slots it would take over")
 }
 
 fn takeover(desired: &Desired, view: &View, candidate: &Server, primary: NodeId) -> Result<(), Broken> {

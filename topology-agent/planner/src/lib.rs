@@ -30,7 +30,7 @@ pub use desired::Desired;
 pub use id::{History, NodeId, NotAnId, Ordinal};
 pub use plan::{Matter, Plan, Round, Scope, Trouble, Waiting};
 pub use slots::{SLOTS, SlotSet};
-pub use step::{FailoverMode, Migration, Step, Target, Volume};
+pub use step::{FailoverMode, Guard, Migration, Step, Target, Volume};
 pub use time::{Span, Time};
 pub use view::{
     Health, Job, JobState, Labels, Link, OpenSlot, Opening, Opinion, Place, Pod, Role, RoleLabel, Row, Server, Sight,

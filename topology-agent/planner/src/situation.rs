@@ -23,7 +23,7 @@ pub(crate) struct Situation<'a> {
     pub(crate) owners: BTreeMap<NodeId, SlotSet>,
     /// The slots that nobody owns.
     pub(crate) unowned: SlotSet,
-    /// Whether every server that is part of the cluster names the same owners.
+    /// Whether every server that is part of the cluster names the owners that answered, with the same slots.
     pub(crate) agreed: bool,
     /// The nodes that are part of the cluster: those that an owner knows, or all that know anybody while there is none.
     pub(crate) joined: BTreeSet<NodeId>,
@@ -58,7 +58,7 @@ impl<'a> Situation<'a> {
         let covered = owners.values().flat_map(SlotSet::ranges).map(|(start, end)| start..=end).collect::<SlotSet>();
         let joined = joined(view, &nodes, &owners);
         let members = members(view, &joined);
-        let agreed = agreed(view, &owners, &members);
+        let agreed = agreed(view, &nodes, &owners, &members);
         let moving = moving(view);
         let mut followers: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
         for node in nodes.values() {
@@ -238,12 +238,18 @@ fn members<'a>(view: &'a View, joined: &BTreeSet<NodeId>) -> Vec<Member<'a>> {
     servers.map(|(pod, about, server)| (Target { pod, id: server.id }, about, server)).collect()
 }
 
-/// Whether all servers of the cluster name the owners that were found.
-fn agreed(view: &View, owners: &BTreeMap<NodeId, SlotSet>, members: &[Member<'_>]) -> bool {
+/// Whether all servers of the cluster say of the owners that answered what these say of themselves. What is said of others may
+/// differ: it is what some heard last.
+fn agreed(
+    view: &View,
+    nodes: &BTreeMap<NodeId, Node<'_>>,
+    owners: &BTreeMap<NodeId, SlotSet>,
+    members: &[Member<'_>],
+) -> bool {
+    let seen = |id: &NodeId| nodes.get(id).is_some_and(|node| node.seen.is_some());
     let held: BTreeSet<usize> = members.iter().map(|(_, _, server)| server.opinion).collect();
     held.into_iter().filter_map(|index| view.opinions.get(index)).all(|opinion| {
-        let mut claims = opinion.rows.iter().filter(|row| !row.slots.is_empty()).map(|row| (&row.id, &row.slots));
-        let mut truth = owners.iter();
-        truth.by_ref().all(|owner| claims.next() == Some(owner)) && claims.next().is_none()
+        let owning = opinion.rows.iter().filter(|row| !row.slots.is_empty() && seen(&row.id));
+        owning.map(|row| (&row.id, &row.slots)).eq(owners.iter().filter(|(id, _)| seen(id)))
     })
 }

@@ -166,15 +166,14 @@ pub enum Step {
     /// Deletes a pod, which comes back from the current template.
     ///
     /// Before: it is not the primary of a shard that has replicas, its shard keeps its data elsewhere in sync, and no other member of
-    /// the shard is down. At once before: by their own word, it is a replica and its primary leads; or it is a primary that no replica
-    /// follows. After: it starts anew. Again: the uid no longer exists, so nothing is deleted.
+    /// the shard is down. At once before: see [`Guard`]. After: it starts anew. Again: the uid no longer exists, so nothing is deleted.
     DeletePod {
         /// The pod.
         pod: Ordinal,
         /// Which of the pods that had this name.
         uid: Arc<str>,
-        /// Whether it is deleted only as long as it does not run: Kubernetes is asked to refuse if anything about it changed.
-        only_down: bool,
+        /// What has to hold at once before.
+        guard: Guard,
         /// What becomes of its volume.
         volume: Volume,
     },
@@ -214,6 +213,17 @@ pub enum Migration {
     Atomic,
     /// Key by key, in the order that leaves no slot without an owner.
     Classic,
+}
+
+/// What has to hold at once before a pod is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Guard {
+    /// It still does not run: Kubernetes is asked to refuse if anything about it changed.
+    Down,
+    /// Its server still follows this node, which by its own word leads.
+    Follows(NodeId),
+    /// No replica follows its server.
+    Alone,
 }
 
 /// What becomes of a volume when its pod is deleted.

@@ -40,7 +40,7 @@ fn is_primary(situation: &Situation<'_>, server: &Server) -> bool {
     situation.owners.contains_key(&server.id)
 }
 
-/// The members that the hub does not find, and that do not find the hub, over any number of others.
+/// The members that the hub does not find, and that do not find the hub, over any number of others; and those that do not know it.
 fn lost<'a>(
     situation: &Situation<'a>,
     members: &[(Target, &'a Pod, &'a Server)],
@@ -51,6 +51,8 @@ fn lost<'a>(
     if held.iter().all(|opinion| right.get(opinion).is_some_and(|right| right.len() == members.len())) {
         return Vec::new();
     }
+    // Who does not know the hub at all does not listen to it.
+    let deaf = |server: &Server| situation.view.opinion(server).is_none_or(|opinion| opinion.row(hub).is_none());
     let mut found = BTreeSet::from([hub]);
     loop {
         let before = found.len();
@@ -66,7 +68,7 @@ fn lost<'a>(
             break;
         }
     }
-    members.iter().filter(|(target, _, _)| !found.contains(&target.id)).copied().collect()
+    members.iter().filter(|(target, _, server)| !found.contains(&target.id) || deaf(server)).copied().collect()
 }
 
 /// The members whose present address stands in each opinion.

@@ -68,8 +68,11 @@ fn remembered(situation: &Situation<'_>, id: NodeId) -> SlotSet {
 /// stand for election; where there is none left, the data is gone.
 fn succeed(situation: &Situation<'_>, node: &Node<'_>, draft: &mut Draft) {
     let scope = node.pod.map_or(Scope::Cluster, Scope::Pod);
-    let followed = situation.followers(node.id).any(|replica| replica.seen.is_some() || !situation.is_replaced(replica));
-    if followed {
+    let hope = |replica: &Node<'_>| match replica.seen {
+        Some((_, server)) => knows_slots(situation, server, node.id),
+        None => !situation.is_replaced(replica),
+    };
+    if situation.followers(node.id).any(hope) {
         match overdue(situation, node.id) {
             Some(step) => draft.step(step),
             None => draft.wait(scope, Waiting::Election, situation.now + MOMENT),
@@ -79,6 +82,12 @@ fn succeed(situation: &Situation<'_>, node: &Node<'_>, draft: &mut Draft) {
     } else {
         draft.wait(scope, Waiting::Silent, situation.now + WHILE);
     }
+}
+
+/// Whether a replica knows which slots its primary owns: those are what it takes.
+fn knows_slots(situation: &Situation<'_>, replica: &Server, primary: NodeId) -> bool {
+    let row = situation.view.opinion(replica).and_then(|opinion| opinion.row(primary));
+    row.is_some_and(|row| situation.owners.get(&primary) == Some(&row.slots))
 }
 
 /// The best replica, if the votes of the others have not come by themselves for long, and a majority sees that the primary failed.
@@ -99,7 +108,7 @@ fn overdue(situation: &Situation<'_>, primary: NodeId) -> Option<Step> {
     let majority = witnesses * 2 > situation.owners.len();
     let candidate = situation.server(replica)?;
     let itself = situation.view.opinion(candidate).and_then(|opinion| opinion.row(primary)).is_some_and(failed);
-    let ready = long(candidate) && itself && majority && situation.living_voters_see(replica);
+    let ready = long(candidate) && itself && knows_slots(situation, candidate, primary) && majority && situation.living_voters_see(replica);
     let replica = situation.target(replica).filter(|_| ready)?;
     Some(Step::Failover { replica, primary, mode: FailoverMode::Forced })
 }
@@ -108,11 +117,13 @@ fn overdue(situation: &Situation<'_>, primary: NodeId) -> Option<Step> {
 /// the primary takes the slots; where it does, someone has to say that it is lost.
 fn inherit(situation: &Situation<'_>, lost: &Node<'_>, scope: Scope, draft: &mut Draft) {
     let slots = situation.owners.get(&lost.id).cloned().unwrap_or_default();
+    if situation.desired.persistent {
+        return draft.stuck(scope, Trouble::KeysLost { slots });
+    }
     let heir = lost.pod.and_then(|pod| situation.view.pods.get(&pod)).and_then(|pod| pod.server());
     let heir = heir.filter(|server| server.role == Role::Primary && situation.joined.contains(&server.id));
     match heir.and_then(|server| situation.target(server.id)) {
-        Some(node) if !situation.desired.persistent => draft.step(Step::ClaimSlots { node, slots }),
-        Some(_) => draft.stuck(scope, Trouble::KeysLost { slots }),
+        Some(node) => draft.step(Step::ClaimSlots { node, slots }),
         None => draft.wait(scope, Waiting::Joining, situation.now + MOMENT),
     }
 }

@@ -33,9 +33,10 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
     draft.wait(Scope::Cluster, Waiting::Rest, situation.now + WHILE);
 }
 
-/// Whether nobody would miss a pod: no member knows a node of it, and it holds nothing, or never ran.
+/// Whether nobody would miss a pod: nobody knows a node of it, and it holds nothing, or never ran.
 fn is_blank(situation: &Situation<'_>, ordinal: Ordinal, pod: &Pod) -> bool {
-    let known = situation.nodes.values().any(|node| node.pod == Some(ordinal) && situation.joined.contains(&node.id));
+    let shared = situation.view.opinions.iter().filter(|opinion| opinion.rows.len() > 1);
+    let known = shared.flat_map(|opinion| &opinion.rows).any(|row| row.pod == Some(ordinal));
     let holds = |server: &Server| server.keys > 0 || server.role != Role::Primary;
     match &pod.sight {
         Sight::Seen(server) => !known && !holds(server),

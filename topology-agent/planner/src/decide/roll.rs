@@ -8,7 +8,7 @@ use crate::id::{NodeId, Ordinal};
 use crate::layout::{Layout, Shard};
 use crate::plan::{Scope, Trouble, Waiting};
 use crate::situation::Situation;
-use crate::step::{Step, Volume};
+use crate::step::{Guard, Step, Volume};
 use crate::view::{Pod, Role, Sight, Template};
 
 pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
@@ -40,7 +40,7 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
 fn revive(situation: &Situation<'_>, draft: &mut Draft) {
     let down = |pod: &&Pod| pod.sight == Sight::Down && !pod.terminating && pod.template == Template::Old;
     for (ordinal, pod) in situation.view.pods.iter().filter(|(_, pod)| down(pod)) {
-        draft.step(Step::DeletePod { pod: *ordinal, uid: pod.uid.clone(), only_down: true, volume: Volume::Kept });
+        draft.step(Step::DeletePod { pod: *ordinal, uid: pod.uid.clone(), guard: Guard::Down, volume: Volume::Kept });
     }
 }
 
@@ -58,7 +58,7 @@ fn renew(situation: &Situation<'_>, draft: &mut Draft) {
         let overdue = situation.now.since(pod.started) > situation.desired.sync_timeout;
         let down = pod.sight == Sight::Down && !pod.terminating && pod.template == Template::Current && overdue;
         if down && situation.joined.contains(&node.id) && situation.owns_nowhere(node.id) {
-            draft.step(Step::DeletePod { pod: ordinal, uid: pod.uid.clone(), only_down: true, volume: Volume::Fresh });
+            draft.step(Step::DeletePod { pod: ordinal, uid: pod.uid.clone(), guard: Guard::Down, volume: Volume::Fresh });
         }
     }
 }
@@ -171,8 +171,10 @@ fn next_volume(situation: &Situation<'_>, id: NodeId) -> Result<Volume, Trouble>
 fn restart(situation: &Situation<'_>, shard: &Shard, ordinal: Ordinal, id: NodeId, pod: &Pod, draft: &mut Draft) {
     match next_volume(situation, id) {
         Ok(volume) => {
+            let head = shard.head.filter(|head| *head != id);
+            let guard = head.map_or(Guard::Alone, Guard::Follows);
             shard.head.into_iter().for_each(|head| draft.occupy(head));
-            draft.step(Step::DeletePod { pod: ordinal, uid: pod.uid.clone(), only_down: false, volume });
+            draft.step(Step::DeletePod { pod: ordinal, uid: pod.uid.clone(), guard, volume });
         }
         Err(trouble) => draft.stuck(Scope::Shard(shard.number), trouble),
     }

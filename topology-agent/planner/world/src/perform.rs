@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use planner::{FailoverMode, Migration, NodeId, SlotSet, Step, Target, Volume};
+use planner::{FailoverMode, Guard, Migration, NodeId, SlotSet, Step, Target, Volume};
 
 use crate::kubernetes::stop;
 use crate::valkey::{hand_over, has_votes, outdate, promote};
@@ -55,8 +55,8 @@ fn apply(world: &mut World, step: &Step) {
         Step::Reset { node } => reset(world, *node),
         Step::Migrate { source, target, slots, how } => migrate(world, *source, *target, slots, *how),
         Step::CancelMigrations { node } => reachable(world, *node).into_iter().for_each(|id| crate::valkey::fail_job(world, id)),
-        Step::DeletePod { pod, uid, only_down, volume } => {
-            delete_pod(world, u8::try_from(pod.0).unwrap_or(u8::MAX), uid, *only_down, *volume);
+        Step::DeletePod { pod, uid, guard, volume } => {
+            delete_pod(world, u8::try_from(pod.0).unwrap_or(u8::MAX), uid, *guard, *volume);
         }
         // Nothing in this world depends on them.
         Step::CloseSlots { .. } | Step::Configure { .. } | Step::Grow { .. } => {}
@@ -229,11 +229,10 @@ fn migrate(world: &mut World, source: Target, target: Target, slots: &SlotSet, h
     }
 }
 
-fn delete_pod(world: &mut World, ordinal: u8, uid: &str, only_down: bool, volume: Volume) {
+fn delete_pod(world: &mut World, ordinal: u8, uid: &str, guard: Guard, volume: Volume) {
     let Some(pod) = world.pods.get(usize::from(ordinal)) else { return };
     let same = pod.generation.to_string() == uid && pod.phase != Phase::Absent;
-    let refused = only_down && pod.phase != Phase::Starting || !only_down && !may_go(world, ordinal);
-    if !same || refused {
+    if !same || !holds(world, ordinal, guard) {
         return;
     }
     stop(world, ordinal);
@@ -250,11 +249,13 @@ fn delete_pod(world: &mut World, ordinal: u8, uid: &str, only_down: bool, volume
     }
 }
 
-/// What whoever deletes a pod asks right before: a replica goes while its primary leads, a primary while nobody follows it.
-fn may_go(world: &World, ordinal: u8) -> bool {
-    let Some((_, _, node)) = world.running().find(|(at, _, _)| *at == ordinal) else { return false };
-    match node.primary() {
-        Some(primary) => world.up(primary).is_some_and(|primary| primary.primary().is_none()),
-        None => !world.running().any(|(_, _, other)| other.primary() == Some(node.id)),
+/// What whoever deletes a pod asks right before.
+fn holds(world: &World, ordinal: u8, guard: Guard) -> bool {
+    let node = world.running().find(|(at, _, _)| *at == ordinal).map(|(_, _, node)| node);
+    let leads = |id: Id| world.up(id).is_some_and(|primary| primary.primary().is_none());
+    match guard {
+        Guard::Down => world.pods.get(usize::from(ordinal)).is_some_and(|pod| pod.phase == Phase::Starting),
+        Guard::Follows(primary) => node.is_some_and(|node| node.primary() == Some(number(primary))) && leads(number(primary)),
+        Guard::Alone => node.is_some_and(|node| !world.running().any(|(_, _, other)| other.primary() == Some(node.id))),
     }
 }

@@ -20,9 +20,11 @@ pub fn hear(world: &mut World, ordinal: u8) {
         .collect();
     greet(world, &node, ordinal, &peers);
     watch(&mut node, &peers);
+    let known: Vec<Id> = node.table.iter().map(|row| row.id).collect();
     for peer in &peers {
         listen(&mut node, peer);
     }
+    introduce(world, &node, ordinal, &known);
     settle_epochs(&mut node, &peers);
     follow(world, &mut node);
     if let Some(place) = world.node_mut(ordinal) {
@@ -39,6 +41,16 @@ fn greet(world: &mut World, node: &Node, ordinal: u8, peers: &[Node]) {
         {
             row.address = generation;
         }
+    }
+}
+
+/// Whoever a node only just heard of is greeted, and then knows it too.
+fn introduce(world: &mut World, node: &Node, ordinal: u8, known: &[Id]) {
+    let generation = world.pods.get(usize::from(ordinal)).map_or(0, |pod| pod.generation);
+    let new = node.table.iter().filter(|row| !known.contains(&row.id) && world.reaches(node, row.id));
+    for id in new.map(|row| row.id).collect::<Vec<_>>() {
+        let peer = world.id_mut(id).filter(|peer| peer.row(node.id).is_none());
+        peer.into_iter().for_each(|peer| peer.learn(Row { linked: false, ..Row::new(node.id, ordinal, generation) }));
     }
 }
 
@@ -202,6 +214,10 @@ pub fn promote(world: &mut World, replica: Id, primary: Id) {
         row.slots = slots.clone();
     });
     outdate(world, &slots, |id| id == replica);
+    // The old primary, if it is there, holds writes back until it hears of this.
+    if let Some(home) = world.home(primary) {
+        hear(world, home);
+    }
 }
 
 /// Writes to these slots go on, and only some nodes receive them.
@@ -243,15 +259,19 @@ pub fn hand_over(world: &mut World, source: Id, target: Id, slots: &SlotSet) {
         .filter(|(_, _, node)| node.id == target || node.synced() && node.primary() == Some(target))
         .map(|(_, _, node)| node.id)
         .collect();
+    let left: Vec<Id> =
+        world.running().filter(|(_, _, node)| node.primary() == Some(source)).map(|(_, _, node)| node.id).collect();
     outdate(world, slots, |_| false);
     for id in &followers {
         world.id_mut(*id).into_iter().for_each(|node| node.fresh = Arc::new(node.fresh.or(&data)));
     }
-    // Replicas learn of it with the data.
-    for id in followers.into_iter().chain([source]) {
+    // Replicas on both sides learn of it with the data.
+    for id in followers.into_iter().chain(left).chain([source]) {
         let Some(node) = world.id_mut(id) else { continue };
         node.epoch = greatest + 1;
-        node.row_mut(source).into_iter().for_each(|row| row.slots = Arc::new(row.slots.without(slots)));
+        for row in Arc::make_mut(&mut node.table).iter_mut().filter(|row| row.slots.overlaps(slots)) {
+            row.slots = Arc::new(row.slots.without(slots));
+        }
         node.row_mut(target).into_iter().for_each(|row| {
             row.slots = Arc::new(row.slots.or(slots));
             row.epoch = greatest + 1;

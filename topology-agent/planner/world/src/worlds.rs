@@ -108,7 +108,7 @@ fn prepare(recipe: Recipe, depth: Depth) -> Entry {
         starts.extend(course(&world, &scenario, 60));
         world = starts.last().cloned().unwrap_or(world);
     }
-    let checked = Checked { scenario, starts, bound: 60, sample: 64 };
+    let checked = Checked { scenario, starts, bound: 60, sample: 16 };
     Entry { checked, depth: if depth == Depth::Brief { recipe.brief } else { recipe.full } }
 }
 
