@@ -22,7 +22,7 @@ pub struct Outcome {
 }
 
 /// Lets everything that happens by itself happen, until nothing changes; each new state is noted.
-fn settle(world: &mut World, scenario: &Scenario, note: &mut impl FnMut(&World)) {
+pub(crate) fn settle(world: &mut World, scenario: &Scenario, note: &mut impl FnMut(&World)) {
     for _ in 0..64 {
         let before = world.clone();
         for ordinal in 0..u8::try_from(world.pods.len()).unwrap_or(u8::MAX) {
