@@ -54,11 +54,15 @@ fn part(situation: &Situation<'_>, layout: &Layout, node: Target, server: &Serve
         Role::Primary if situation.joined.contains(&node.id) && situation.is_followed(node.id) => {
             draft.wait(Scope::Pod(node.pod), Waiting::Rest, situation.now + MOMENT);
         }
-        Role::Primary if situation.joined.contains(&node.id) => draft.step(Step::Reset { node }),
+        Role::Primary if knows_others(situation, server) => draft.step(Step::Reset { node }),
         Role::Primary => {}
         Role::Replica(primary) if is_dispensable(situation, layout, primary) => draft.step(Step::Reset { node }),
         Role::Replica(_) => draft.wait(Scope::Pod(node.pod), Waiting::Sync, situation.now + MOMENT),
     }
+}
+
+fn knows_others(situation: &Situation<'_>, server: &Server) -> bool {
+    situation.view.opinion(server).is_some_and(|opinion| opinion.rows.len() > 1)
 }
 
 /// A primary whose shard stays hands it over to a member that stays. One whose shard dissolves is drained first.

@@ -3,14 +3,14 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use planner::{Matter, Plan, laws, plan};
+use planner::{Matter, Plan, Step, laws, plan};
 use stateright::{Model, Property};
 
 use crate::calm::calm;
 use crate::fault::{is_possible, strike};
 use crate::kubernetes::{boot, control, is_due};
 use crate::look::{NOW, look};
-use crate::perform::perform;
+use crate::perform::{number, perform};
 use crate::scenario::{Fault, Scenario};
 use crate::valkey::{electable, fail_job, finish_job, hear, promote, sync, syncing};
 use crate::world::{Phase, Pod, World};
@@ -195,6 +195,14 @@ impl Checked {
             if let Err(broken) = laws::check_round(desired, &view, &round.0) {
                 let steps: Vec<String> = round.0.iter().map(ToString::to_string).collect();
                 world.break_law(format!("{broken}: {}", steps.join("; ")));
+            }
+            let failed = |source: planner::Target| {
+                let node = world.up(number(source.id));
+                node.is_some_and(|node| node.job.as_ref().is_some_and(|job| !job.running))
+            };
+            let again = |step: &Step| matches!(step, Step::Migrate { source, .. } if failed(*source));
+            if !late && round.0.iter().any(again) {
+                world.break_law("a migration that just failed is tried again at once".to_owned());
             }
             world.pending = round.0;
         }
