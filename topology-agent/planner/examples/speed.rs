@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use planner::{
-    Desired, Health, Labels, Link, NodeId, Opinion, Ordinal, Place, Plan, Pod, Role, RoleLabel, Row, SLOTS, Server, Sight, SlotSet,
-    Span, Template, Time, View, plan,
+    Desired, Health, Labels, Link, NodeId, Opinion, Ordinal, Place, Plan, Pod, Role, RoleLabel, Row, SLOTS, Server,
+    Sight, SlotSet, Span, Template, Time, View, plan,
 };
 use spec::{Series, Spread, Version};
 
@@ -71,7 +71,8 @@ fn view(shards: u32, formed: bool) -> View {
         (0..shards * 2).map(|pod| Opinion { rows: vec![row(pod)] }).collect()
     };
     let settings = Arc::new(BTreeMap::new());
-    let pods = (0..shards * 2).map(|pod| (Ordinal(pod), member(pod, role(pod), formed, Arc::clone(&settings)))).collect();
+    let pods =
+        (0..shards * 2).map(|pod| (Ordinal(pod), member(pod, role(pod), formed, Arc::clone(&settings)))).collect();
     View { scale: shards * 2, pods, opinions }
 }
 
@@ -102,7 +103,10 @@ fn member(pod: u32, role: Role, formed: bool, settings: Arc<BTreeMap<String, Str
     Pod {
         uid: Arc::from("uid"),
         template: Template::Current,
-        place: Place { host: Some(Arc::from(format!("host-{}", pod % 97))), zone: Some(Arc::from(format!("zone-{}", pod % 3))) },
+        place: Place {
+            host: Some(Arc::from(format!("host-{}", pod % 97))),
+            zone: Some(Arc::from(format!("zone-{}", pod % 3))),
+        },
         address: Some(address(pod)),
         started: NOW,
         terminating: false,
@@ -147,8 +151,10 @@ fn main() {
         ("one shard more", &|shards| (desired(u16::try_from(shards + 1).unwrap_or(1)), grown(shards))),
     ];
     for (name, case) in cases {
-        let measured: Vec<(Duration, Plan)> = [500, 1000].map(|shards| case(shards)).map(|(desired, view)| median(&desired, &view)).into();
-        let figures: Vec<String> = measured.iter().map(|(time, _)| format!("{:>7.2} ms", time.as_secs_f64() * 1000.0)).collect();
+        let measured: Vec<(Duration, Plan)> =
+            [500, 1000].map(|shards| case(shards)).map(|(desired, view)| median(&desired, &view)).into();
+        let figures: Vec<String> =
+            measured.iter().map(|(time, _)| format!("{:>7.2} ms", time.as_secs_f64() * 1000.0)).collect();
         let steps = measured.last().map_or(0, |(_, plan)| plan.steps().len());
         println!("{name:<28} {}  {steps} steps", figures.join(" "));
     }

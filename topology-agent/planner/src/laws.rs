@@ -135,7 +135,9 @@ fn own_row<'a>(view: &'a View, server: &Server) -> Option<&'a Row> {
 
 /// Whether a node's pod answers as another node: then it is gone, with what it had.
 fn is_replaced(view: &View, id: NodeId) -> bool {
-    let successor = |row: &Row| row.pod.and_then(|pod| view.pods.get(&pod)).and_then(Pod::server).is_some_and(|server| server.id != id);
+    let successor = |row: &Row| {
+        row.pod.and_then(|pod| view.pods.get(&pod)).and_then(Pod::server).is_some_and(|server| server.id != id)
+    };
     server(view, id).is_none() && rows(view, id).any(successor)
 }
 
@@ -165,7 +167,9 @@ fn claim_slots(view: &View, node: Target, slots: &SlotSet) -> Result<(), Broken>
 }
 
 fn meet(view: &View, node: Target, peer: Target) -> Result<(), Broken> {
-    let ours = |row: &Row| row.health == Health::Handshake || row.pod.is_some() || server(view, row.id).is_some() || is_here(view, row);
+    let ours = |row: &Row| {
+        row.health == Health::Handshake || row.pod.is_some() || server(view, row.id).is_some() || is_here(view, row)
+    };
     for target in [node, peer] {
         let opinion = at(view, target).and_then(|server| view.opinion(server));
         let known = opinion.is_some_and(|opinion| opinion.rows.iter().all(ours));
@@ -186,11 +190,19 @@ fn replicate(view: &View, node: Target, primary: NodeId) -> Result<(), Broken> {
     match server.role {
         Role::Primary => hold(server.keys == 0, Law::KeepData, "it holds keys of its own"),
         Role::Replica(former) if former == primary || owns_nothing(view, former) => Ok(()),
-        Role::Replica(former) => hold(self::server(view, former).is_some(), Law::KeepData, "the primary that it leaves does not answer"),
+        Role::Replica(former) => {
+            hold(self::server(view, former).is_some(), Law::KeepData, "the primary that it leaves does not answer")
+        }
     }
 }
 
-fn failover(desired: &Desired, view: &View, replica: Target, primary: NodeId, mode: FailoverMode) -> Result<(), Broken> {
+fn failover(
+    desired: &Desired,
+    view: &View,
+    replica: Target,
+    primary: NodeId,
+    mode: FailoverMode,
+) -> Result<(), Broken> {
     let Some(candidate) = at(view, replica) else {
         return hold(false, Law::PromoteSynced, "it was not asked");
     };

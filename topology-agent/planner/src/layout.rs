@@ -138,7 +138,10 @@ fn seat(situation: &Situation<'_>, shards: &mut [Shard]) {
 fn serves(situation: &Situation<'_>, node: &Node<'_>, led: &BTreeMap<NodeId, usize>) -> Option<usize> {
     let labels = node.pod.and_then(|pod| situation.view.pods.get(&pod)).map(|pod| pod.labels);
     let labelled = || labels.and_then(|labels| labels.shard).map(usize::from);
-    led.get(&situation.head_of(node)).copied().or_else(labelled).filter(|shard| *shard < usize::from(situation.desired.shards))
+    led.get(&situation.head_of(node))
+        .copied()
+        .or_else(labelled)
+        .filter(|shard| *shard < usize::from(situation.desired.shards))
 }
 
 /// Where a pod is that Kubernetes does not list.

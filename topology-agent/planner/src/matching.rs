@@ -82,14 +82,17 @@ impl<'a> Seating<'a> {
         let shards = vec![Vec::with_capacity(rules.members); rules.shards];
         let zones = candidates.iter().map(|candidate| (candidate.host, candidate.zone)).collect();
         let mut serving: BTreeMap<(usize, usize), (usize, bool)> = BTreeMap::new();
-        for (candidate, shard) in candidates.iter().filter_map(|candidate| candidate.serves.map(|shard| (candidate, shard))) {
+        for (candidate, shard) in
+            candidates.iter().filter_map(|candidate| candidate.serves.map(|shard| (candidate, shard)))
+        {
             let (count, primary) = serving.entry((candidate.host, shard)).or_default();
             *count += 1;
             *primary |= candidate.primary;
         }
         let mut seating = Self { rules, candidates, seats: vec![None; candidates.len()], shards, zones, serving };
         for primary in [true, false] {
-            for (pod, candidate) in candidates.iter().enumerate().filter(|(_, candidate)| candidate.primary == primary) {
+            for (pod, candidate) in candidates.iter().enumerate().filter(|(_, candidate)| candidate.primary == primary)
+            {
                 if let Some(shard) = candidate.serves.filter(|&shard| seating.fits(pod, shard)) {
                     seating.sit(pod, shard);
                 }
@@ -226,7 +229,9 @@ impl<'a> Seating<'a> {
                     host == candidate.host && *count > 0 && (!stays || candidate.serves == Some(shard))
                 };
                 let from = (candidate.host, 0)..=(candidate.host, usize::MAX);
-                if seat.is_none() && let Some((&cell, _)) = cells.range(from).find(open) {
+                if seat.is_none()
+                    && let Some((&cell, _)) = cells.range(from).find(open)
+                {
                     *seat = Some(cell.1);
                     cells.entry(cell).and_modify(|count| *count -= 1);
                 }

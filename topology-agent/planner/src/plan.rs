@@ -199,7 +199,9 @@ impl fmt::Display for Waiting {
             Self::Locked => out.write_str("its server does not take the password"),
             Self::Joining => out.write_str("nodes are getting to know each other"),
             Self::Disagreement => out.write_str("servers do not yet agree on who owns which slot"),
-            Self::EpochConflict => out.write_str("two primaries share a configuration epoch, which they settle themselves"),
+            Self::EpochConflict => {
+                out.write_str("two primaries share a configuration epoch, which they settle themselves")
+            }
             Self::Election => out.write_str("a replica is being elected"),
             Self::Quorum { alive, voters } => write!(out, "{alive} of {voters} primaries are up, too few for a vote"),
             Self::Sync => out.write_str("its server is not in sync"),
@@ -221,17 +223,25 @@ impl fmt::Display for Trouble {
                 write!(out, "nodes that are not ours: {}", names.join(", "))
             }
             Self::KeysLost { slots } => write!(out, "all members were lost with the keys of {} slots", slots.len()),
-            Self::KeysDisputed { slots } => write!(out, "more than one node holds keys of {} slots without an owner", slots.len()),
-            Self::QuorumLost { alive, voters } => write!(out, "{alive} of {voters} primaries are up, too few for a vote"),
+            Self::KeysDisputed { slots } => {
+                write!(out, "more than one node holds keys of {} slots without an owner", slots.len())
+            }
+            Self::QuorumLost { alive, voters } => {
+                write!(out, "{alive} of {voters} primaries are up, too few for a vote")
+            }
             Self::StaleMember { keys } => write!(out, "it comes from an earlier life of its volume, with {keys} keys"),
             Self::SharedHost => out.write_str("members share a host"),
             Self::NoRoom { bytes } => write!(out, "no primary has room for the {} MiB that have to move", bytes >> 20),
             Self::MigrationFailing { times } => write!(out, "a migration failed {times} times in a row"),
             Self::TangledSlot { slot } => write!(out, "slot {slot} stands open on more nodes than two"),
-            Self::UpgradeHalted { unhealthy } => write!(out, "the upgrade is halted: {unhealthy} did not come up on the new template"),
+            Self::UpgradeHalted { unhealthy } => {
+                write!(out, "the upgrade is halted: {unhealthy} did not come up on the new template")
+            }
             Self::SyncTimedOut => out.write_str("it did not sync in time"),
             Self::DowngradeRefused => out.write_str("the older series cannot read the files of the newer one"),
-            Self::DowngradeImpossible => out.write_str("it holds fields with an expiry, which the older series does not know"),
+            Self::DowngradeImpossible => {
+                out.write_str("it holds fields with an expiry, which the older series does not know")
+            }
             Self::Paused { pods } => write!(out, "upgrades are paused, and {pods} pods run an old template"),
             Self::KeysLeft { keys } => write!(out, "it owns no slots and still holds {keys} keys"),
             Self::LockedOut => out.write_str("its server does not take the password"),
@@ -251,21 +261,37 @@ impl Trouble {
             Self::KeysLost { .. } => {
                 "bring a volume back; or accept the loss: CLUSTER DELSLOTSRANGE and ADDSLOTSRANGE on the shard's new primary"
             }
-            Self::KeysDisputed { .. } => "compare the keys on both nodes, delete those of one, and the slots go to the other",
+            Self::KeysDisputed { .. } => {
+                "compare the keys on both nodes, delete those of one, and the slots go to the other"
+            }
             Self::QuorumLost { .. } => {
                 "bring the primaries' pods back; where a node is dead for good, delete its Node object so that their pods move"
             }
-            Self::StaleMember { .. } => "if its keys are not needed, delete its volume claim and its pod: it then joins empty",
-            Self::SharedHost => "add a host, or let Kubernetes move a pod: cordon the host and delete one of the members",
+            Self::StaleMember { .. } => {
+                "if its keys are not needed, delete its volume claim and its pod: it then joins empty"
+            }
+            Self::SharedHost => {
+                "add a host, or let Kubernetes move a pod: cordon the host and delete one of the members"
+            }
             Self::NoRoom { .. } => "raise the memory limit, or add a shard",
-            Self::MigrationFailing { .. } => "look at the message of the failed job: CLUSTER GETSLOTMIGRATIONS on the source",
-            Self::TangledSlot { .. } => "settle it by hand: CLUSTER SETSLOT … STABLE on nodes that hold none of its keys",
+            Self::MigrationFailing { .. } => {
+                "look at the message of the failed job: CLUSTER GETSLOTMIGRATIONS on the source"
+            }
+            Self::TangledSlot { .. } => {
+                "settle it by hand: CLUSTER SETSLOT … STABLE on nodes that hold none of its keys"
+            }
             Self::UpgradeHalted { .. } => "look at the pod's events and log; then revert the change in Git, or mend it",
-            Self::SyncTimedOut => "look at the server's log; then revert the change in Git, or raise upgrade.syncTimeout",
-            Self::DowngradeRefused => "go back to the newer version, or set upgrade.allowDowngrade: pods then start on empty volumes and sync",
+            Self::SyncTimedOut => {
+                "look at the server's log; then revert the change in Git, or raise upgrade.syncTimeout"
+            }
+            Self::DowngradeRefused => {
+                "go back to the newer version, or set upgrade.allowDowngrade: pods then start on empty volumes and sync"
+            }
             Self::DowngradeImpossible => "remove the expiry of fields (HPERSIST), or stay on the newer series",
             Self::Paused { .. } => "set upgrade.paused to false when they may restart",
-            Self::KeysLeft { .. } => "look which slots they belong to, and move or delete them; it is not removed before",
+            Self::KeysLeft { .. } => {
+                "look which slots they belong to, and move or delete them; it is not removed before"
+            }
             Self::LockedOut => "make the Secret and the servers' password agree; servers read it when they start",
             Self::Unreachable => "look at the pod's events and log, and at the network between it and the agent",
         }

@@ -28,7 +28,8 @@ pub struct Transfer {
 /// Not even: those that stay give nothing; what others give up fills the smallest first.
 #[must_use]
 pub fn shares(holders: &[Holder], even: bool) -> Vec<u16> {
-    let mut order: Vec<usize> = (0..holders.len()).filter(|&at| holders.get(at).is_some_and(|holder| holder.stays)).collect();
+    let mut order: Vec<usize> =
+        (0..holders.len()).filter(|&at| holders.get(at).is_some_and(|holder| holder.stays)).collect();
     let own = |at: usize| holders.get(at).map_or(0, |holder| holder.slots.len());
     let total: u16 = holders.iter().map(|holder| holder.slots.len()).fold(0, u16::saturating_add).min(SLOTS);
     let mut shares = vec![0; holders.len()];
@@ -52,13 +53,16 @@ pub fn shares(holders: &[Holder], even: bool) -> Vec<u16> {
 pub fn transfers(holders: &[Holder], shares: &[u16]) -> Vec<Transfer> {
     let balance = |(holder, share): (&Holder, &u16)| i32::from(holder.slots.len()) - i32::from(*share);
     let balances: Vec<i32> = holders.iter().zip(shares).map(balance).collect();
-    let mut takers = balances.iter().enumerate().filter(|(_, balance)| **balance < 0).map(|(to, balance)| (to, -balance));
+    let mut takers =
+        balances.iter().enumerate().filter(|(_, balance)| **balance < 0).map(|(to, balance)| (to, -balance));
     let mut taker = takers.next();
     let mut transfers = Vec::new();
     for (from, (holder, balance)) in holders.iter().zip(&balances).enumerate() {
         let mut slots = holder.slots.clone();
         let mut surplus = *balance;
-        while surplus > 0 && let Some((to, missing)) = taker {
+        while surplus > 0
+            && let Some((to, missing)) = taker
+        {
             let count = surplus.min(missing);
             let piece = slots.split_off(u16::try_from(count).unwrap_or(SLOTS));
             transfers.push(Transfer { from, to, slots: piece });

@@ -143,7 +143,8 @@ impl<'a> Situation<'a> {
 
     /// Whether every primary that answered is connected to a replica.
     pub(crate) fn living_voters_see(&self, replica: NodeId) -> bool {
-        let mut rows = self.voices.iter().map(|held| self.view.opinions.get(*held).and_then(|opinion| opinion.row(replica)));
+        let mut rows =
+            self.voices.iter().map(|held| self.view.opinions.get(*held).and_then(|opinion| opinion.row(replica)));
         rows.all(|row| row.is_some_and(|row| row.linked && row.health == Health::Fine))
     }
 
@@ -212,7 +213,8 @@ fn owners(nodes: &BTreeMap<NodeId, Node<'_>>) -> BTreeMap<NodeId, SlotSet> {
 fn moving(view: &View) -> BTreeSet<NodeId> {
     let mut moving = BTreeSet::new();
     for (_, _, server) in view.servers().filter(|(_, _, server)| server.role == Role::Primary) {
-        let running = server.jobs.iter().filter(|job| job.state == JobState::Running).map(|job| [server.id, job.target]);
+        let running =
+            server.jobs.iter().filter(|job| job.state == JobState::Running).map(|job| [server.id, job.target]);
         moving.extend(running.flatten());
         moving.extend(server.open.first().map(|_| server.id));
     }

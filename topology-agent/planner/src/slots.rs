@@ -87,7 +87,11 @@ impl SlotSet {
             if both.0 <= both.1 {
                 ranges.push(both);
             }
-            if end < other_end { ours.next() } else { theirs.next() };
+            if end < other_end {
+                ours.next()
+            } else {
+                theirs.next()
+            };
         }
         Self { ranges }
     }

@@ -277,7 +277,9 @@ impl fmt::Display for Step {
             Self::AddSlots { node, slots } => write!(out, "give {node} {}", Count(slots)),
             Self::ClaimSlots { node, slots } => write!(out, "let {node} claim {}", Count(slots)),
             Self::Replicate { node, primary } => write!(out, "make {node} a replica of {}", primary.short()),
-            Self::Failover { replica, primary, mode } => write!(out, "let {replica} take over from {}{mode}", primary.short()),
+            Self::Failover { replica, primary, mode } => {
+                write!(out, "let {replica} take over from {}{mode}", primary.short())
+            }
             Self::Forget { node, gone } => write!(out, "let {node} forget {}", gone.short()),
             Self::Reset { node } => write!(out, "reset {node}"),
             Self::Migrate { source, target, slots, how } => {

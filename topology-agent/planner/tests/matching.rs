@@ -95,7 +95,8 @@ proptest! {
 
 #[test]
 fn neighbours_serve_one_shard_if_they_can() {
-    let pods = (0..9).map(|pod| Candidate { host: pod % 3, zone: pod % 3, serves: None, primary: false }).collect::<Vec<_>>();
+    let pods =
+        (0..9).map(|pod| Candidate { host: pod % 3, zone: pod % 3, serves: None, primary: false }).collect::<Vec<_>>();
     let rules = Rules { shards: 3, members: 3, hosts: true, zones: true };
     let seats: Vec<usize> = matching(rules, &pods).into_iter().flatten().collect();
     assert_eq!(seats, [0, 0, 0, 1, 1, 1, 2, 2, 2]);

@@ -83,5 +83,7 @@ fn right_addresses<'a>(
         members.iter().filter(stands).map(|(target, _, _)| target.id).collect()
     };
     let held: BTreeSet<usize> = members.iter().map(|(_, _, server)| server.opinion).collect();
-    held.into_iter().filter_map(|index| situation.view.opinions.get(index).map(|opinion| (index, right(opinion)))).collect()
+    held.into_iter()
+        .filter_map(|index| situation.view.opinions.get(index).map(|opinion| (index, right(opinion))))
+        .collect()
 }

@@ -29,7 +29,8 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
     for (shard, (head, from)) in layout.shards.iter().zip(&leads) {
         let crowd = zones.get(from).copied().unwrap_or_default();
         // A hand-over only helps if the other zone then still has fewer than this one had.
-        let calmer = |id: &NodeId| zone(situation, *id).is_some_and(|to| zones.get(&to).is_some_and(|count| count + 1 < crowd));
+        let calmer =
+            |id: &NodeId| zone(situation, *id).is_some_and(|to| zones.get(&to).is_some_and(|count| count + 1 < crowd));
         let better: Vec<NodeId> = shard.replicas().filter(calmer).collect();
         if better.is_empty() {
             continue;

@@ -108,7 +108,11 @@ fn overdue(situation: &Situation<'_>, primary: NodeId) -> Option<Step> {
     let majority = witnesses * 2 > situation.owners.len();
     let candidate = situation.server(replica)?;
     let itself = situation.view.opinion(candidate).and_then(|opinion| opinion.row(primary)).is_some_and(failed);
-    let ready = long(candidate) && itself && knows_slots(situation, candidate, primary) && majority && situation.living_voters_see(replica);
+    let ready = long(candidate)
+        && itself
+        && knows_slots(situation, candidate, primary)
+        && majority
+        && situation.living_voters_see(replica);
     let replica = situation.target(replica).filter(|_| ready)?;
     Some(Step::Failover { replica, primary, mode: FailoverMode::Forced })
 }

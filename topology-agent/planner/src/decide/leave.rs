@@ -85,7 +85,5 @@ fn is_dispensable(situation: &Situation<'_>, layout: &Layout, primary: NodeId) -
     let wanted = usize::try_from(situation.desired.members()).unwrap_or(usize::MAX);
     let leads = situation.target(primary).is_some_and(|target| target.pod.0 < situation.desired.pods());
     let ready = |id: NodeId| situation.in_sync(id, primary);
-    layout.led_by(primary).is_some_and(|shard| {
-        leads && shard.members.len() == wanted && shard.replicas().all(ready)
-    })
+    layout.led_by(primary).is_some_and(|shard| leads && shard.members.len() == wanted && shard.replicas().all(ready))
 }

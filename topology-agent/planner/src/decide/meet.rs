@@ -73,7 +73,13 @@ fn newcomers<'a>(situation: &Situation<'a>) -> impl Iterator<Item = Newcomer<'a>
         let stays = !about.terminating && pod < crate::Ordinal(situation.desired.pods());
         let outside = stays && !situation.joined.contains(&server.id);
         let target = Target { pod, id: server.id };
-        outside.then_some(()).and(about.address).map(|address| Newcomer { target, server, address, is_alone, owns_slots })
+        outside.then_some(()).and(about.address).map(|address| Newcomer {
+            target,
+            server,
+            address,
+            is_alone,
+            owns_slots,
+        })
     };
     situation.view.servers().filter_map(newcomer)
 }

@@ -50,9 +50,14 @@ fn open_slots(situation: &Situation<'_>) -> BTreeMap<u16, Open> {
 fn settle(situation: &Situation<'_>, slot: u16, owner: NodeId, open: &Open, draft: &mut Draft) {
     let one = SlotSet::range(slot..=slot);
     let holds = |id: &NodeId| situation.server(*id).is_some_and(|server| server.strays.contains(slot));
-    let holders: BTreeSet<NodeId> = situation.members().map(|(target, _, _)| target.id).filter(|id| holds(id) && is_primary(situation, *id)).collect();
+    let holders: BTreeSet<NodeId> = situation
+        .members()
+        .map(|(target, _, _)| target.id)
+        .filter(|id| holds(id) && is_primary(situation, *id))
+        .collect();
     let destination = open.migrating.get(&owner).copied();
-    let others: BTreeSet<NodeId> = open.importing.keys().copied().chain(destination).chain(holders.iter().copied()).collect();
+    let others: BTreeSet<NodeId> =
+        open.importing.keys().copied().chain(destination).chain(holders.iter().copied()).collect();
     let mut others = others.into_iter().filter(|id| *id != owner);
     match (others.next(), others.next()) {
         (Some(other), None) => finish_or_close(situation, owner, other, one, open, holders.contains(&other), draft),

@@ -52,13 +52,20 @@ fn renew(situation: &Situation<'_>, draft: &mut Draft) {
         return;
     }
     for node in situation.nodes.values() {
-        let Some((ordinal, pod)) = node.pod.and_then(|ordinal| situation.view.pods.get(&ordinal).map(|pod| (ordinal, pod))) else {
+        let Some((ordinal, pod)) =
+            node.pod.and_then(|ordinal| situation.view.pods.get(&ordinal).map(|pod| (ordinal, pod)))
+        else {
             continue;
         };
         let overdue = situation.now.since(pod.started) > situation.desired.sync_timeout;
         let down = pod.sight == Sight::Down && !pod.terminating && pod.template == Template::Current && overdue;
         if down && situation.joined.contains(&node.id) && situation.owns_nowhere(node.id) {
-            draft.step(Step::DeletePod { pod: ordinal, uid: pod.uid.clone(), guard: Guard::Down, volume: Volume::Fresh });
+            draft.step(Step::DeletePod {
+                pod: ordinal,
+                uid: pod.uid.clone(),
+                guard: Guard::Down,
+                volume: Volume::Fresh,
+            });
         }
     }
 }

@@ -123,7 +123,9 @@ fn follow(world: &mut World, scenario: &Scenario, bound: u32, note: &mut impl Fn
             }
             // What is waited for may have taken too long by the next look.
             Plan::Wait(..) if !late => late = true,
-            Plan::Do(..) | Plan::Wait(..) | Plan::Done | Plan::Stuck(_) => return Outcome { plan: next, rounds, steps },
+            Plan::Do(..) | Plan::Wait(..) | Plan::Done | Plan::Stuck(_) => {
+                return Outcome { plan: next, rounds, steps };
+            }
         }
     }
 }

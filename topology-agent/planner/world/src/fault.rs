@@ -40,7 +40,8 @@ pub fn strike(world: &mut World, fault: Fault, at: u8) {
         }
         Fault::FailOver => fail_over(world, at),
         Fault::Reset => {
-            let node = id_at(world, at).map(|id| planner::Target { pod: planner::Ordinal(u32::from(at)), id: identity(id) });
+            let node =
+                id_at(world, at).map(|id| planner::Target { pod: planner::Ordinal(u32::from(at)), id: identity(id) });
             node.into_iter().for_each(|node| perform(world, &Step::Reset { node }));
         }
         Fault::MoveSlots => move_slots(world, at),

@@ -37,7 +37,10 @@ pub fn control(world: &mut World, ordinal: u8) {
 pub fn boot(world: &mut World, ordinal: u8, template: Template) {
     let next = world.next_id;
     let Some(pod) = world.pods.get_mut(usize::from(ordinal)).filter(|pod| pod.phase == Phase::Starting) else { return };
-    let Some(format) = template.format.filter(|format| pod.node.as_ref().is_none_or(|node| node.format <= *format)) else { return };
+    let Some(format) = template.format.filter(|format| pod.node.as_ref().is_none_or(|node| node.format <= *format))
+    else {
+        return;
+    };
     pod.phase = Phase::Up;
     let generation = pod.generation;
     if pod.node.is_none() {
@@ -79,10 +82,16 @@ pub fn stop(world: &mut World, ordinal: u8) {
         outdate(world, &slots, |other| other != id);
     }
     fail_job(world, node.id);
-    let exporting: Vec<Id> = world.running().filter(|(_, _, other)| other.job.as_ref().is_some_and(|job| job.target == node.id)).map(|(_, _, other)| other.id).collect();
+    let exporting: Vec<Id> = world
+        .running()
+        .filter(|(_, _, other)| other.job.as_ref().is_some_and(|job| job.target == node.id))
+        .map(|(_, _, other)| other.id)
+        .collect();
     exporting.into_iter().for_each(|source| fail_job(world, source));
     // Its replicas receive nothing any more, and have all that it had.
-    for follower in world.pods.iter_mut().filter_map(|pod| pod.node.as_mut()).filter(|other| other.primary() == Some(node.id)) {
+    for follower in
+        world.pods.iter_mut().filter_map(|pod| pod.node.as_mut()).filter(|other| other.primary() == Some(node.id))
+    {
         if follower.synced() {
             follower.link = Link::Lost;
         }

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use planner::{
-    Health as Seen, Job, JobState, Link, NodeId, Opinion, Ordinal, Place, Pod as SeenPod, Role, Row as SeenRow, Server, Sight, SlotSet,
-    Template, Time, View,
+    Health as Seen, Job, JobState, Link, NodeId, Opinion, Ordinal, Place, Pod as SeenPod, Role, Row as SeenRow, Server,
+    Sight, SlotSet, Template, Time, View,
 };
 use spec::{Series, Version};
 

@@ -109,7 +109,9 @@ impl Model for Checked {
                 model.is_last(world) && matches!(model.plan(world, false), Plan::Done)
             }),
             Property::sometimes("a round is half performed", |_, world: &World| !world.pending.is_empty()),
-            Property::sometimes("something went wrong", |model: &Self, world: &World| model.starts.iter().all(|start| world.faults < start.faults)),
+            Property::sometimes("something went wrong", |model: &Self, world: &World| {
+                model.starts.iter().all(|start| world.faults < start.faults)
+            }),
         ]
     }
 }
@@ -239,7 +241,9 @@ impl Checked {
 fn is_stranded(world: &World, scenario: &Scenario) -> bool {
     let unreadable = |pod: &&Pod| {
         let format = scenario.template(pod.template).format;
-        pod.node.as_ref().is_some_and(|node| format.is_some_and(|format| node.format > format) && !node.fresh.is_empty())
+        pod.node
+            .as_ref()
+            .is_some_and(|node| format.is_some_and(|format| node.format > format) && !node.fresh.is_empty())
     };
     world.pods.iter().filter(unreadable).any(|pod| pod.phase == Phase::Starting)
 }

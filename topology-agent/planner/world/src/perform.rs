@@ -54,7 +54,9 @@ fn apply(world: &mut World, step: &Step) {
         Step::Forget { node, gone } => forget(world, *node, number(*gone)),
         Step::Reset { node } => reset(world, *node),
         Step::Migrate { source, target, slots, how } => migrate(world, *source, *target, slots, *how),
-        Step::CancelMigrations { node } => reachable(world, *node).into_iter().for_each(|id| crate::valkey::fail_job(world, id)),
+        Step::CancelMigrations { node } => {
+            reachable(world, *node).into_iter().for_each(|id| crate::valkey::fail_job(world, id))
+        }
         Step::DeletePod { pod, uid, guard, volume } => {
             delete_pod(world, u8::try_from(pod.0).unwrap_or(u8::MAX), uid, *guard, *volume);
         }
@@ -71,9 +73,7 @@ fn reachable(world: &World, target: Target) -> Option<Id> {
 }
 
 fn scale(world: &mut World, pods: u8) {
-    let needed = |(_, pod): &(u8, &crate::world::Pod)| {
-        pod.node.as_ref().is_some_and(|node| !node.slots().is_empty())
-    };
+    let needed = |(_, pod): &(u8, &crate::world::Pod)| pod.node.as_ref().is_some_and(|node| !node.slots().is_empty());
     let removed = (0_u8..).zip(&world.pods).filter(|(at, _)| *at >= pods && *at < world.scale);
     if let Some((at, _)) = removed.clone().find(needed) {
         world.break_law(format!("pod {at} is scaled in, and owns slots"));
@@ -110,7 +110,11 @@ fn add_slots(world: &mut World, target: Target, slots: &SlotSet) {
     if known {
         return;
     }
-    let rival = world.pods.iter().filter_map(|pod| pod.node.as_ref()).find(|node| node.id != id && node.slots().overlaps(slots));
+    let rival = world
+        .pods
+        .iter()
+        .filter_map(|pod| pod.node.as_ref())
+        .find(|node| node.id != id && node.slots().overlaps(slots));
     if let Some(rival) = rival {
         let harm = format!("slots of node {} are given to node {id} as well", rival.id);
         world.break_law(harm);
@@ -118,18 +122,22 @@ fn add_slots(world: &mut World, target: Target, slots: &SlotSet) {
     own(world, id, slots);
 }
 
+/// Slots to which nothing was written yet are complete on whoever gets them, and on those that follow.
 fn own(world: &mut World, id: Id, slots: &SlotSet) {
-    let used = world.used;
-    let Some(node) = world.id_mut(id) else { return };
-    if !used {
-        node.fresh = Arc::new(node.fresh.or(slots));
+    if !world.used {
+        let complete = |node: &Node| node.id == id || node.synced() && node.primary() == Some(id);
+        for node in world.pods.iter_mut().filter_map(|pod| pod.node.as_mut()).filter(|node| complete(node)) {
+            node.fresh = Arc::new(node.fresh.or(slots));
+        }
     }
-    node.row_mut(id).into_iter().for_each(|row| row.slots = Arc::new(row.slots.or(slots)));
+    let node = world.id_mut(id);
+    node.and_then(|node| node.row_mut(id)).into_iter().for_each(|row| row.slots = Arc::new(row.slots.or(slots)));
 }
 
 fn claim_slots(world: &mut World, target: Target, slots: &SlotSet) {
     let Some(id) = reachable(world, target) else { return };
-    let rival = world.pods.iter().filter_map(|pod| pod.node.as_ref()).find(|node| node.id != id && node.fresh.overlaps(slots));
+    let rival =
+        world.pods.iter().filter_map(|pod| pod.node.as_ref()).find(|node| node.id != id && node.fresh.overlaps(slots));
     if let Some(rival) = rival {
         let harm = format!("node {id} claims slots of which node {} has the data", rival.id);
         world.break_law(harm);
@@ -214,7 +222,8 @@ fn reset(world: &mut World, target: Target) {
 fn migrate(world: &mut World, source: Target, target: Target, slots: &SlotSet, how: Migration) {
     let Some((from, to)) = reachable(world, source).zip(reachable(world, target)) else { return };
     let Some(node) = world.up(from) else { return };
-    let fit = node.primary().is_none() && node.slots().covers(slots) && node.job.as_ref().is_none_or(|job| !job.running);
+    let fit =
+        node.primary().is_none() && node.slots().covers(slots) && node.job.as_ref().is_none_or(|job| !job.running);
     let known = node.row(to).is_some_and(|row| row.primary.is_none()) && world.reaches(node, to);
     let taker = world.up(to).is_some_and(|taker| taker.primary().is_none() && taker.row(from).is_some());
     if !(fit && known && taker) {
@@ -255,7 +264,9 @@ fn holds(world: &World, ordinal: u8, guard: Guard) -> bool {
     let leads = |id: Id| world.up(id).is_some_and(|primary| primary.primary().is_none());
     match guard {
         Guard::Down => world.pods.get(usize::from(ordinal)).is_some_and(|pod| pod.phase == Phase::Starting),
-        Guard::Follows(primary) => node.is_some_and(|node| node.primary() == Some(number(primary))) && leads(number(primary)),
+        Guard::Follows(primary) => {
+            node.is_some_and(|node| node.primary() == Some(number(primary))) && leads(number(primary))
+        }
         Guard::Alone => node.is_some_and(|node| !world.running().any(|(_, _, other)| other.primary() == Some(node.id))),
     }
 }

@@ -22,7 +22,8 @@ pub fn tell(checked: &Checked, path: &[(World, Option<Action>)]) -> String {
             }
             Some(action @ Action::Look { .. }) => {
                 let next = checked.next_state(world, action.clone());
-                let steps = next.map(|next| next.pending.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+                let steps =
+                    next.map(|next| next.pending.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
                 text += &format!("\n    {action:?}: {}", steps.unwrap_or_default());
             }
             Some(action) => text += &format!("\n    {action:?}"),
@@ -42,7 +43,8 @@ fn ending(checked: &Checked, world: &World) -> String {
     let mut text = format!("\n    and then, with nothing more going wrong (spec {}, lost {}):", end.spec, end.lost);
     outcome.steps.iter().take(60).for_each(|step| text += &format!("\n      {step}"));
     outcome.plan.matters().iter().for_each(|matter| text += &format!("\n      {matter}"));
-    text += &format!("\n      {} rounds, harm {:?}, steps left {}", outcome.rounds, end.harm, outcome.plan.steps().len());
+    text +=
+        &format!("\n      {} rounds, harm {:?}, steps left {}", outcome.rounds, end.harm, outcome.plan.steps().len());
     text += &describe(&end);
     text
 }
@@ -52,7 +54,8 @@ fn ending(checked: &Checked, world: &World) -> String {
 pub fn describe(world: &World) -> String {
     let mut text = String::new();
     for (ordinal, pod) in world.pods.iter().enumerate() {
-        text += &format!("\n      pod {ordinal} {:?}, generation {}, template {}", pod.phase, pod.generation, pod.template);
+        text +=
+            &format!("\n      pod {ordinal} {:?}, generation {}, template {}", pod.phase, pod.generation, pod.template);
         let Some(node) = &pod.node else { continue };
         text += &format!(": node {} epoch {} {:?} holds {}", node.id, node.epoch, node.link, node.fresh);
         for row in node.table.iter() {

@@ -79,12 +79,21 @@ fn listen(node: &mut Node, peer: &Node) {
         let itself = row.id == peer.id;
         match node.row(row.id) {
             None if row.health != Health::Failed => {
-                node.learn(Row { linked: false, health: Health::Fine, slots: Arc::default(), epoch: 0, primary: None, ..row.clone() });
+                node.learn(Row {
+                    linked: false,
+                    health: Health::Fine,
+                    slots: Arc::default(),
+                    epoch: 0,
+                    primary: None,
+                    ..row.clone()
+                });
                 adopt(node, row);
             }
             None => {}
             // Of itself a node knows best; others count where their news are newer.
-            Some(known) if row.epoch > known.epoch || itself && row.id != node.id && row.epoch >= known.epoch => adopt(node, row),
+            Some(known) if row.epoch > known.epoch || itself && row.id != node.id && row.epoch >= known.epoch => {
+                adopt(node, row)
+            }
             Some(known) if itself && known.primary != row.primary => adopt(node, row),
             Some(_) => {}
         }
@@ -195,7 +204,8 @@ pub fn electable(world: &World, ordinal: u8) -> Option<Id> {
 #[must_use]
 pub fn has_votes(world: &World, candidate: &Node, agrees: impl Fn(&Node) -> bool) -> bool {
     let voters: Vec<Id> = candidate.owners().map(|row| row.id).collect();
-    let linked = |voter: &Node| voter.row(candidate.id).is_some_and(|row| row.linked) && world.reaches(voter, candidate.id);
+    let linked =
+        |voter: &Node| voter.row(candidate.id).is_some_and(|row| row.linked) && world.reaches(voter, candidate.id);
     let votes = voters.iter().filter_map(|id| world.up(*id)).filter(|voter| linked(voter) && agrees(voter)).count();
     votes * 2 > voters.len()
 }

@@ -28,7 +28,8 @@ pub fn walk(checked: &Checked, seed: u64, length: usize) -> Result<(), Box<Fall>
     for _ in 0..length {
         let mut actions = Vec::new();
         checked.actions(&world, &mut actions);
-        let moves = actions.into_iter().filter_map(|action| Some((checked.next_state(&world, action.clone())?, action)));
+        let moves =
+            actions.into_iter().filter_map(|action| Some((checked.next_state(&world, action.clone())?, action)));
         let mut moves: Vec<(World, Action)> = moves.collect();
         if moves.is_empty() {
             break;

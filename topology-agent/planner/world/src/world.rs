@@ -138,7 +138,9 @@ impl World {
     /// The pods whose servers answer, with their nodes.
     pub fn running(&self) -> impl Iterator<Item = (u8, &Pod, &Node)> {
         let up = self.pods.iter().enumerate().filter(|(_, pod)| matches!(pod.phase, Phase::Up | Phase::Cut));
-        up.filter_map(|(ordinal, pod)| pod.node.as_ref().map(|node| (u8::try_from(ordinal).unwrap_or(u8::MAX), pod, node)))
+        up.filter_map(|(ordinal, pod)| {
+            pod.node.as_ref().map(|node| (u8::try_from(ordinal).unwrap_or(u8::MAX), pod, node))
+        })
     }
 
     /// The ordinal of the pod on whose volume a node lives.
@@ -173,7 +175,9 @@ impl World {
         }
         let pod = self.pods.get(usize::from(row.pod));
         pod.is_some_and(|pod| {
-            pod.phase == Phase::Up && pod.generation == row.address && pod.node.as_ref().is_some_and(|node| node.id == to)
+            pod.phase == Phase::Up
+                && pod.generation == row.address
+                && pod.node.as_ref().is_some_and(|node| node.id == to)
         })
     }
 
@@ -201,15 +205,8 @@ impl Node {
     /// A node on an empty volume.
     #[must_use]
     pub fn new(id: Id, pod: u8, generation: u8, format: u8) -> Self {
-        let mut node = Self {
-            id,
-            format,
-            epoch: 0,
-            table: Arc::default(),
-            fresh: Arc::default(),
-            link: Link::Never,
-            job: None,
-        };
+        let mut node =
+            Self { id, format, epoch: 0, table: Arc::default(), fresh: Arc::default(), link: Link::Never, job: None };
         node.learn(Row::new(id, pod, generation));
         node
     }

@@ -72,17 +72,38 @@ fn recipes() -> Vec<Recipe> {
     let moved = (0..6).map(|pod| (Fault::Move, pod)).collect();
     let lost = [0, 2].map(|pod| (Fault::LoseVolume, pod)).into();
     vec![
-        Recipe { name: "forming", formed: false, faults: vec![Fault::Crash, Fault::Move, Fault::LoseVolume, Fault::Cut, Fault::Mend], ..Recipe::default() },
+        Recipe {
+            name: "forming",
+            formed: false,
+            brief: 4,
+            full: 6,
+            faults: vec![Fault::Crash, Fault::Move, Fault::LoseVolume, Fault::Cut, Fault::Mend],
+            ..Recipe::default()
+        },
         Recipe { name: "rolling", specs: vec![one(3, NEW), one(3, OTHER), one(3, NEW)], ..Recipe::default() },
-        Recipe { name: "rolling onto what never comes up", specs: vec![one(3, NEW), one(3, BROKEN), one(3, NEW)], stuck: vec![1], ..Recipe::default() },
+        Recipe {
+            name: "rolling onto what never comes up",
+            specs: vec![one(3, NEW), one(3, BROKEN), one(3, NEW)],
+            stuck: vec![1],
+            ..Recipe::default()
+        },
         Recipe { name: "scaling out", specs: vec![one(3, NEW), one(4, NEW), one(3, NEW)], ..Recipe::default() },
         Recipe { name: "scaling in", specs: vec![one(4, NEW), one(3, NEW), one(4, NEW)], ..Recipe::default() },
-        Recipe { name: "more and fewer replicas", specs: vec![one(3, NEW), (desired(3, 2), NEW), one(3, NEW)], ..Recipe::default() },
-        Recipe { name: "healing", wanders: true, brief: 7, full: 9, ..Recipe::default() },
-        Recipe { name: "new addresses for all", opening: moved, ..Recipe::default() },
-        Recipe { name: "quorum lost", opening: lost, ..Recipe::default() },
+        Recipe {
+            name: "more and fewer replicas",
+            specs: vec![one(3, NEW), (desired(3, 2), NEW), one(3, NEW)],
+            ..Recipe::default()
+        },
+        Recipe { name: "healing", wanders: true, brief: 8, full: 11, ..Recipe::default() },
+        Recipe { name: "new addresses for all", opening: moved, brief: 4, ..Recipe::default() },
+        Recipe { name: "quorum lost", opening: lost, brief: 4, ..Recipe::default() },
         Recipe { name: "8.1 to 9.1 and back", specs: vec![one(3, OLD), one(3, NEW), (back, OLD)], ..Recipe::default() },
-        Recipe { name: "8.1 to 9.1 and refused", specs: vec![one(3, OLD), one(3, NEW), (refused, OLD)], stuck: vec![2], ..Recipe::default() },
+        Recipe {
+            name: "8.1 to 9.1 and refused",
+            specs: vec![one(3, OLD), one(3, NEW), (refused, OLD)],
+            stuck: vec![2],
+            ..Recipe::default()
+        },
     ]
 }
 

@@ -18,7 +18,8 @@ use world::world::World;
 
 fn read_spec(words: &[&str]) -> (Desired, Template) {
     let number = |name: &str| {
-        let at = words.iter().position(|word| word.starts_with(name)).unwrap_or_else(|| panic!("no {name} in {words:?}"));
+        let at =
+            words.iter().position(|word| word.starts_with(name)).unwrap_or_else(|| panic!("no {name} in {words:?}"));
         words[at - 1].parse::<u8>().unwrap()
     };
     let has = |word: &str| words.contains(&word);
@@ -32,7 +33,8 @@ fn read_spec(words: &[&str]) -> (Desired, Template) {
     };
     let series = if template == OLD { Series::V8_1 } else { Series::V9_1 };
     let all = desired(u16::from(number("shard")), number("replica"));
-    let desired = Desired { paused: has("paused"), downgrade: has("downgrade"), persistent: !has("ephemeral"), series, ..all };
+    let desired =
+        Desired { paused: has("paused"), downgrade: has("downgrade"), persistent: !has("ephemeral"), series, ..all };
     (desired, template)
 }
 
@@ -76,7 +78,8 @@ fn every_story_goes_as_it_was_told() {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| {
-        let mut files: Vec<_> = std::fs::read_dir(root.join("stories")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(root.join("stories")).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         assert!(files.len() >= 15);
         for file in files {
