@@ -70,3 +70,21 @@ fn a_restarted_container_keeps_the_configuration_that_its_pod_was_born_with() {
         assert!(said.starts_with("PONG\nERR The server is running without a config file"), "{said}");
     });
 }
+
+/// Why `diff` blocks a switch to the log without replicas, and what it advises.
+#[test]
+fn a_server_that_logs_its_writes_reads_no_snapshot() {
+    let logged = "logged() { ! cli0 INFO persistence | grep -q 'aof_rewrite_.*:1'; }\n\
+                  cli0 CONFIG SET appendonly yes >/dev/null; until_true logged";
+    for (before_the_restart, keys) in [("true", "0"), (logged, "1")] {
+        each_series(&[only_snapshots()], |story| {
+            let said = story.play(&format!(
+                "{ALONE}cli0 SET key value >/dev/null; cli0 SAVE >/dev/null\n{before_the_restart}\n\
+                 kill -9 $(cat $PODS/0/run/valkey.pid); sleep 0.2\n\
+                 sed -i 's/^appendonly no/appendonly yes/' $PODS/0/run/valkey.conf\n\
+                 start pod0; cli0 DBSIZE",
+            ));
+            assert_eq!(said.trim(), keys, "{before_the_restart}");
+        });
+    }
+}
