@@ -6,16 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, BuildHasherDefault};
 
-use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Container, PodSpec};
 use k8s_openapi::api::policy::v1::PodDisruptionBudgetSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use rustc_hash::FxHasher;
-use spec::{Auth, Cluster, ClusterName, Tls, names};
+use spec::{Auth, Cluster, ClusterName, Tls};
 
 use crate::document::{Draft, Identity, Object};
 use crate::error::Error;
 use crate::tree::Tree;
+use crate::workload::{Workload, workloads};
 
 /// Judges the texts in the documents, which no two manifests have in common.
 pub(crate) fn judge_texts(trees: &[Tree<'_>], cluster: &Cluster) -> Result<(), Error> {
@@ -61,71 +62,6 @@ fn verdict<const N: usize>(broken: [Vec<String>; N]) -> Result<(), Error> {
     match broken.into_iter().flatten().next() {
         None => Ok(()),
         Some(law) => Err(Error::Law(law)),
-    }
-}
-
-/// Pods and what makes them.
-struct Workload<'d> {
-    name: String,
-    selector: &'d LabelSelector,
-    template: &'d PodTemplateSpec,
-    pod: &'d PodSpec,
-    claims: Vec<String>,
-    service: Option<&'d str>,
-}
-
-fn workloads(objects: &[Object]) -> Vec<Workload<'_>> {
-    objects.iter().filter_map(workload).collect()
-}
-
-fn workload(object: &Object) -> Option<Workload<'_>> {
-    match object {
-        Object::StatefulSet(set) => {
-            let spec = &set.spec;
-            let claims = spec.volume_claim_templates.iter().flatten().filter_map(|claim| claim.metadata.name.clone());
-            Some(Workload {
-                name: set.metadata.name.clone()?,
-                selector: &spec.selector,
-                template: &spec.template,
-                pod: spec.template.spec.as_ref()?,
-                claims: claims.collect(),
-                service: spec.service_name.as_deref(),
-            })
-        }
-        Object::Deployment(deployment) => {
-            let spec = &deployment.spec;
-            Some(Workload {
-                name: deployment.metadata.name.clone()?,
-                selector: &spec.selector,
-                template: &spec.template,
-                pod: spec.template.spec.as_ref()?,
-                claims: Vec::new(),
-                service: None,
-            })
-        }
-        Object::ServiceAccount(_)
-        | Object::Role(_)
-        | Object::RoleBinding(_)
-        | Object::NetworkPolicy(_)
-        | Object::Certificate(_)
-        | Object::ConfigMap(_)
-        | Object::Service(_)
-        | Object::PodDisruptionBudget(_)
-        | Object::PodMonitor(_)
-        | Object::PrometheusRule(_) => None,
-    }
-}
-
-impl Workload<'_> {
-    fn labels(&self) -> BTreeMap<String, String> {
-        self.template.metadata.as_ref().and_then(|metadata| metadata.labels.clone()).unwrap_or_default()
-    }
-
-    fn is_selected_by(&self, selector: &BTreeMap<String, String>) -> bool {
-        let labels = self.labels();
-        // The agent writes these two on the running pods.
-        let by_agent = [names::ROLE_LABEL, names::SHARD_LABEL];
-        selector.iter().all(|(key, value)| labels.get(key) == Some(value) || by_agent.contains(&key.as_str()))
     }
 }
 

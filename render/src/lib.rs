@@ -16,6 +16,7 @@ mod laws;
 mod manifest;
 mod templates;
 mod tree;
+mod workload;
 mod yaml;
 
 pub use context::desired_state;

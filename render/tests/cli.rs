@@ -322,6 +322,25 @@ fn explain_knows_every_field_of_the_every_field_example() {
 }
 
 #[test]
+fn explain_says_every_default_that_the_reference_says() {
+    let reference = fs::read_to_string(root().join("docs/spec.md")).unwrap();
+    let mut defaults = 0;
+    for section in reference.split("\n## `").skip(1) {
+        let group = section.split('`').next().unwrap();
+        for cells in section.lines().map(|row| row.split(" | ").collect::<Vec<_>>()).filter(|cells| cells.len() > 3) {
+            let Some(default) = cells[2].strip_prefix('`') else { continue };
+            let (name, default) = (cells[0].trim_matches(['|', ' ', '`']), default.trim_end_matches('`'));
+            let (field, all) = (format!("{group}.{name}"), text(&run(&["explain", group]).stdout));
+            let own = text(&run(&["explain", &field]).stdout);
+            assert!(own.contains(&format!("\n  default: {default}\n")), "{own}");
+            assert!(all.lines().any(|line| line.trim_start().starts_with(name) && line.contains(default)), "{field}");
+            defaults += 1;
+        }
+    }
+    assert!(defaults > 25, "{defaults}");
+}
+
+#[test]
 fn the_schema_takes_every_example_and_names_every_field() {
     let schema: serde_json::Value = serde_json::from_slice(&run(&["schema"]).stdout).unwrap();
     assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");

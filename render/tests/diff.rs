@@ -91,6 +91,16 @@ fn standard_input_cannot_be_both_sides() {
 }
 
 #[test]
+fn a_switch_to_the_log_is_no_danger_where_replicas_keep_the_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, new] = ["from/log-without-replicas.yaml", "log-without-replicas.yaml"].map(|name| {
+        let spec = example(&format!("examples/changes/{name}")).replace("replicasPerShard: 0", "replicasPerShard: 1");
+        file(&folder, &name.replace('/', "-"), &spec)
+    });
+    assert_eq!(code(&old, &new), Some(1));
+}
+
+#[test]
 fn specs_and_objects_may_stand_in_one_file() {
     let folder = tempfile::tempdir().unwrap();
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: sessions-auth, namespace: shop}\n";

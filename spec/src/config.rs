@@ -170,13 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn directives_are_parted_by_whether_they_need_a_restart() {
+    fn what_a_server_changes_live_is_no_line_that_restarts_it() {
         let mut checks = Checks::default();
         let written = [("databases", "4"), ("hz", "20")]
             .map(|(name, value)| (name.to_owned(), ConfigValue::Text(value.to_owned())));
         let config = Config::check(&BTreeMap::from(written), Series::V9_1, &mut checks);
         assert!(checks.found.is_empty());
-        assert_eq!(config.settings(), BTreeMap::from([("hz".to_owned(), "20".to_owned())]));
+        let live = config.directives.iter().filter(|(directive, _)| directive.live);
+        assert_eq!(live.map(|(directive, _)| directive.name).collect::<Vec<_>>(), ["hz"]);
         assert_eq!(config.restarting_lines().collect::<Vec<_>>(), ["databases 4"]);
     }
 }

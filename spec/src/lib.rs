@@ -41,7 +41,7 @@ pub use operation::{DisruptionBudget, Monitoring, Rebalance, Upgrade};
 pub use persistence::{Fsync, Persistence};
 pub use placement::{Placement, Spread, TaintEffect, Toleration, TolerationOperator};
 pub use problem::{Complaint, Path, Problem, Segment};
-pub use read::{Read, read};
+pub use read::{Read, documents, read};
 pub use resources::Resources;
 pub use schema::json_schema;
 pub use storage::{Ephemeral, Retention, Storage, StorageSpec};

@@ -61,9 +61,10 @@ fn whole(complaint: Complaint) -> Vec<Problem> {
     vec![Problem { path: Path::default(), complaint, span: None }]
 }
 
-/// The documents of a stream: `---` at the start of a line begins one, wherever it stands. Each is read by itself, so that a
-/// mistake in one does not hide those of the others.
-fn documents(text: &str) -> Vec<Range<usize>> {
+/// The documents of a stream in which anything stands: `---` at the start of a line begins one, wherever it stands. Each is read by
+/// itself, so that a mistake in one does not hide those of the others.
+#[must_use]
+pub fn documents(text: &str) -> Vec<Range<usize>> {
     let mut starts = vec![0];
     let mut position = 0;
     for line in text.split_inclusive('\n') {
@@ -75,7 +76,8 @@ fn documents(text: &str) -> Vec<Range<usize>> {
         position += line.len();
     }
     let ends = starts.iter().skip(1).copied().chain([text.len()]);
-    starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
+    let places = starts.iter().copied().zip(ends).map(|(start, end)| start..end);
+    places.filter(|place| text.get(place.clone()).is_some_and(|document| !is_blank(document))).collect()
 }
 
 /// Whether nothing but its marker and comments stands in a document: a text may hold a million of them, and each parser costs.
@@ -92,9 +94,6 @@ fn read_document(
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
     let part = text.get(document.clone()).unwrap_or_default();
-    if is_blank(part) {
-        return problems;
-    }
     let Some(root) = tree::parse(part, document.start, &mut problems) else {
         return problems;
     };

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::failure::Failure;
 use super::output;
@@ -10,52 +10,100 @@ use super::output;
 /// Prints what the field at this dotted path means; the whole spec for an empty path.
 pub(crate) fn run(path: &str) -> Result<ExitCode, Failure> {
     let schema = spec::json_schema();
-    let keys: Vec<&str> = path.split('.').filter(|key| !key.is_empty()).collect();
-    let field = keys.iter().try_fold(&schema, |schema, key| step(schema, key))?;
-    output::to_stdout(&page(path, field))?;
+    let whole = Field { schema: &schema, default: None };
+    let field = path.split('.').filter(|key| !key.is_empty()).try_fold(whole, Field::step)?;
+    output::to_stdout(&field.page(if path.is_empty() { "ValkeyCluster" } else { path }))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Into a field, or through a list into the fields of its elements.
-fn step<'s>(schema: &'s Value, key: &str) -> Result<&'s Value, Failure> {
-    let within = schema.get("items").unwrap_or(schema);
-    let properties = within.get("properties").and_then(Value::as_object);
-    let found = properties
-        .and_then(|properties| properties.get(key))
-        .or_else(|| within.get("additionalProperties").filter(|value| value.is_object()));
-    found.ok_or_else(|| {
-        let names = properties.into_iter().flat_map(|properties| properties.keys()).map(String::as_str);
+/// A field, and its default: a part of that of the group around it, where that has one.
+#[derive(Clone, Copy)]
+struct Field<'s> {
+    schema: &'s Value,
+    default: Option<&'s Value>,
+}
+
+impl<'s> Field<'s> {
+    /// Into a field, or through a list into the fields of its elements.
+    fn step(self, key: &str) -> Result<Self, Failure> {
+        let named = self.properties().and_then(|properties| properties.get(key));
+        let any = || self.elements().get("additionalProperties").filter(|value| value.is_object());
+        let found = named.or_else(any).ok_or_else(|| self.without(key))?;
+        Ok(self.within(key, found))
+    }
+
+    fn within(self, name: &str, schema: &'s Value) -> Self {
+        let part = self.default.and_then(|group| group.get(name));
+        Self { schema, default: part.or_else(|| schema.get("default")) }
+    }
+
+    fn without(self, key: &str) -> Failure {
+        let names = self.properties().into_iter().flat_map(|properties| properties.keys()).map(String::as_str);
         let hint = match spec::closest(key, names.clone()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if properties.is_none() => "there is nothing below it".to_owned(),
+            None if self.properties().is_none() => "there is nothing below it".to_owned(),
             None => format!("the fields here are {}", names.collect::<Vec<_>>().join(", ")),
         };
         Failure::Usage(format!("there is no field `{key}`: {hint}"))
-    })
-}
+    }
 
-fn page(path: &str, field: &Value) -> String {
-    let text = |key: &str| field.get(key).and_then(Value::as_str).unwrap_or_default();
-    let mut page = format!(
-        "{} ({})\n\n  {}\n",
-        if path.is_empty() { "ValkeyCluster" } else { path },
-        type_of(field),
-        text("description")
-    );
-    for fact in facts(field) {
-        page += &format!("\n  {fact}");
+    fn elements(self) -> &'s Value {
+        self.schema.get("items").unwrap_or(self.schema)
     }
-    let within = field.get("items").unwrap_or(field);
-    let required: Vec<&str> =
-        within.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    let fields = within.get("properties").and_then(Value::as_object).into_iter().flatten();
-    for (position, (name, schema)) in fields.enumerate() {
-        let needed = if required.contains(&name.as_str()) { ", required" } else { "" };
-        let description = schema.get("description").and_then(Value::as_str).unwrap_or_default();
-        page += if position == 0 { "\n  fields:\n" } else { "" };
-        page += &format!("    {name} ({}{needed})\n      {description}\n", type_of(schema));
+
+    fn properties(self) -> Option<&'s Map<String, Value>> {
+        self.elements().get("properties").and_then(Value::as_object)
     }
-    page.trim_end().to_owned() + "\n"
+
+    fn description(self) -> &'s str {
+        self.schema.get("description").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// That of a group is said of its fields.
+    fn own_default(self) -> Option<&'s Value> {
+        let is_group = self.schema.get("properties").is_some();
+        self.default.filter(|default| default.as_object().is_none_or(|values| !values.is_empty() && !is_group))
+    }
+
+    fn page(self, path: &str) -> String {
+        let mut page = format!("{path} ({})\n\n  {}\n", type_of(self.schema), self.description());
+        for fact in self.facts() {
+            page += &format!("\n  {fact}");
+        }
+        page += &self.fields();
+        page.trim_end().to_owned() + "\n"
+    }
+
+    fn fields(self) -> String {
+        let required = self.elements().get("required").and_then(Value::as_array);
+        let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|needed| needed == name));
+        let mut listed = String::new();
+        for (name, schema) in self.properties().into_iter().flatten() {
+            let field = self.within(name, schema);
+            let otherwise = match field.own_default() {
+                _ if is_required(name) => ", required".to_owned(),
+                Some(default) => format!(", default {default}"),
+                None => String::new(),
+            };
+            listed += &format!("    {name} ({}{otherwise})\n      {}\n", type_of(schema), field.description());
+        }
+        if listed.is_empty() { listed } else { format!("\n  fields:\n{listed}") }
+    }
+
+    fn facts(self) -> Vec<String> {
+        let meanings = self.schema.get("x-meanings").and_then(Value::as_array).into_iter().flatten();
+        let mut facts: Vec<String> = meanings.filter_map(Value::as_str).map(str::to_owned).collect();
+        let bound = |key: &str| self.schema.get(key).and_then(Value::as_i64);
+        if let (Some(least), Some(most)) = (bound("minimum"), bound("maximum")) {
+            facts.push(format!("from {least} to {most}"));
+        }
+        facts.extend(self.own_default().map(|default| format!("default: {default}")));
+        facts.extend(self.schema.pointer("/examples/0").map(|example| format!("example: {example}")));
+        if !facts.is_empty() {
+            facts.push(String::new());
+        }
+        facts
+    }
 }
 
 fn type_of(schema: &Value) -> String {
@@ -63,31 +111,13 @@ fn type_of(schema: &Value) -> String {
         Some(Value::String(name)) if name == "array" => {
             format!("list of {}", schema.get("items").map_or_else(String::new, type_of))
         }
+        Some(Value::String(_)) if schema.get("additionalProperties").is_some_and(Value::is_object) => {
+            format!("map of {}", schema.get("additionalProperties").map_or_else(String::new, type_of))
+        }
         Some(Value::String(name)) => {
             schema.get("format").and_then(Value::as_str).filter(|_| name == "string").unwrap_or(name).to_owned()
         }
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
         _ => "any".to_owned(),
     }
-}
-
-fn facts(field: &Value) -> Vec<String> {
-    let mut facts = Vec::new();
-    for meaning in field.get("x-meanings").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
-        facts.push(meaning.to_owned());
-    }
-    let bound = |key: &str| field.get(key).and_then(Value::as_i64);
-    if let (Some(least), Some(most)) = (bound("minimum"), bound("maximum")) {
-        facts.push(format!("from {least} to {most}"));
-    }
-    if let Some(default) = field.get("default").filter(|default| !default.is_object()) {
-        facts.push(format!("default: {default}"));
-    }
-    if let Some(example) = field.get("examples").and_then(|examples| examples.get(0)) {
-        facts.push(format!("example: {example}"));
-    }
-    if !facts.is_empty() {
-        facts.push(String::new());
-    }
-    facts
 }

@@ -114,32 +114,20 @@ fn is_spec(document: &Value) -> bool {
 
 /// The documents of a stream, each read by itself: what bounds a document need not bound a stream of them.
 fn documents(text: &str) -> Vec<Range<usize>> {
-    let ends = json_ends(text).unwrap_or_else(|| yaml_ends(text));
-    let starts = [0].into_iter().chain(ends.iter().copied());
-    let places = starts.zip(ends.iter().copied()).map(|(start, end)| start..end);
-    places.filter(|place| text.get(place.clone()).is_some_and(|text| !is_blank(text))).collect()
+    json_documents(text).unwrap_or_else(|| spec::documents(text))
 }
 
-fn is_blank(document: &str) -> bool {
-    document.strip_prefix("---").unwrap_or(document).trim_ascii().is_empty()
-}
-
-/// Where the values of a stream of JSON end, which are separated by nothing; none if it is something else.
-fn json_ends(text: &str) -> Option<Vec<usize>> {
+/// The values of a stream of JSON, which are separated by nothing; none if it is something else.
+fn json_documents(text: &str) -> Option<Vec<Range<usize>>> {
     let mut stream = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
-    let mut ends = Vec::new();
+    let mut documents = Vec::new();
+    let mut start = 0;
     while let Some(value) = stream.next() {
         value.ok()?;
-        ends.push(stream.byte_offset());
+        documents.push(start..stream.byte_offset());
+        start = stream.byte_offset();
     }
-    Some(ends)
-}
-
-/// `---` at the start of a line begins a document, wherever it stands.
-fn yaml_ends(text: &str) -> Vec<usize> {
-    let begins = |position: &usize| text.get(*position..).is_some_and(|rest| rest.starts_with("---"));
-    let lines = text.match_indices('\n').map(|(position, _)| position + 1);
-    lines.filter(begins).chain([text.len()]).collect()
+    Some(documents)
 }
 
 /// The values of one document, or of several that end with `...`.

@@ -77,6 +77,9 @@ rules! {
     /// Nothing is written to disk any more.
     PersistenceDisabled "persistence-disabled" Block
         "A shard whose pods restart together loses its keys. Allow it if the data may be lost.",
+    /// Keys stand in snapshots, and servers will look for them in the log.
+    SnapshotsUnread "snapshots-unread" Block
+        "A server that logs its writes starts from its log and reads no snapshot; without a replica to sync from, it starts empty. Add a replica first; or run CONFIG SET appendonly yes on every server, and allow it once INFO persistence says 0 for aof_rewrite_scheduled and aof_rewrite_in_progress.",
     /// Volumes will be deleted where they were kept.
     VolumesDeleted "volumes-deleted" Block
         "Volumes would go with what used them. Allow it if their data is not needed any more.",
@@ -229,17 +232,33 @@ pub(super) fn of_clusters(before: &Cluster, after: &Cluster) -> Vec<Change> {
         told.push((Rule::CertificateAuthority, "spec.tls", old, new));
     }
     told.push((expansion_rule(before, after), "spec.storage.expandTo", expansion(before), expansion(after)));
-    if after.version.series < before.version.series {
-        told.push((Rule::Downgrade, "spec.version", before.version.to_string(), after.version.to_string()));
-    }
-    if before.persistence.keeps_keys() && !after.persistence.keeps_keys() {
-        told.push((Rule::PersistenceDisabled, "spec.persistence", on_or_off(true), on_or_off(false)));
-    }
+    told.extend(losses(before, after));
     let differing = told.into_iter().filter(|(_, _, one, other)| one != other);
     let change = |(rule, field, old, new)| {
         Change::new(rule, "ValkeyCluster", field, Some(Value::String(old)), Some(Value::String(new)))
     };
     differing.map(change).collect()
+}
+
+/// Ways to start without the keys that were there. Each leads in one direction only.
+fn losses(before: &Cluster, after: &Cluster) -> Vec<Setting> {
+    let mut losses = Vec::new();
+    if after.version.series < before.version.series {
+        losses.push((Rule::Downgrade, "spec.version", before.version.to_string(), after.version.to_string()));
+    }
+    if before.persistence.keeps_keys() && !after.persistence.keeps_keys() {
+        losses.push((Rule::PersistenceDisabled, "spec.persistence", on_or_off(true), on_or_off(false)));
+    }
+    if leaves_snapshots_unread(before, after) {
+        losses.push((Rule::SnapshotsUnread, "spec.persistence.appendOnly", false.to_string(), true.to_string()));
+    }
+    losses
+}
+
+/// With a replica, a restarted server syncs from the one that took over.
+fn leaves_snapshots_unread(before: &Cluster, after: &Cluster) -> bool {
+    let (old, new) = (&before.persistence, &after.persistence);
+    after.replicas_per_shard == 0 && old.keeps_keys() && !old.append_only && new.append_only
 }
 
 /// A field of a spec with its rule, as it was and as it will be.
