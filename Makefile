@@ -8,7 +8,7 @@ STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 PYTHON := target/venv/bin/python
 CRDS ?= ../shared/data/crds
 
-.PHONY: demo test check bench build servers prepare fuzz snapshots
+.PHONY: demo test check bench build servers prepare fuzz snapshots model model-mutants
 
 demo: build
 	@tests/tools/demo $(RELEASE)
@@ -16,6 +16,7 @@ demo: build
 test: prepare servers build
 	cargo test --workspace
 	cargo test --release -p valkey-render --test hostile -- --test-threads=1
+	cargo run --release -p planner-world --bin model brief
 	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS)
 
 check: prepare
@@ -23,10 +24,19 @@ check: prepare
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	shellcheck tests/tools/debian-packages tests/tools/demo tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
-	target/tools/bin/cargo-insta test --workspace --check --unreferenced=reject --test snapshots
+	target/tools/bin/cargo-insta test --workspace --check --unreferenced=reject --test snapshots --test stories
 
 bench: prepare build
 	$(PYTHON) tests/tools/bench $(RELEASE)
+	cargo run --quiet --release -p valkey-planner --example speed
+
+# Every world, as far as fifteen minutes take; `make test` looks less far.
+model:
+	cargo run --release -p planner-world --bin model full
+
+# Breaks the planner in many ways, one after the other, and sees that each is noticed. Writes docs/mutants.md.
+model-mutants:
+	tests/tools/model-mutants
 
 build:
 	$(STATIC) cargo build --release --target $(HOST) -p valkey-render
@@ -51,4 +61,5 @@ target/tools/bin/cargo-fuzz:
 # Writes the snapshots and the reference anew, to be reviewed.
 snapshots:
 	INSTA_UPDATE=always cargo test -p valkey-render --test snapshots
+	INSTA_UPDATE=always cargo test -p planner-world --test stories
 	UPDATE=1 cargo test -p end-to-end --test documentation

@@ -8,6 +8,7 @@ use crate::time::Span;
 
 /// What should be.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the spec")]
 pub struct Desired {
     /// How many shards; 3 to 1,000.
     pub shards: u16,

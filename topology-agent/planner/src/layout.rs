@@ -74,7 +74,7 @@ fn rank(situation: &Situation<'_>, heads: &mut [NodeId]) {
     let stays = |node: &Node<'_>| node.pod.is_some_and(|pod| pod.0 < situation.desired.pods());
     let mut staying: BTreeMap<NodeId, usize> = BTreeMap::new();
     for node in situation.nodes.values().filter(|node| stays(node)) {
-        *staying.entry(situation.head_of(node)).or_default() += 1;
+        *staying.entry(node.head()).or_default() += 1;
     }
     heads.sort_by_cached_key(|head| {
         let slots = situation.owners.get(head).map_or(0, SlotSet::len);
@@ -138,10 +138,7 @@ fn seat(situation: &Situation<'_>, shards: &mut [Shard]) {
 fn serves(situation: &Situation<'_>, node: &Node<'_>, led: &BTreeMap<NodeId, usize>) -> Option<usize> {
     let labels = node.pod.and_then(|pod| situation.view.pods.get(&pod)).map(|pod| pod.labels);
     let labelled = || labels.and_then(|labels| labels.shard).map(usize::from);
-    led.get(&situation.head_of(node))
-        .copied()
-        .or_else(labelled)
-        .filter(|shard| *shard < usize::from(situation.desired.shards))
+    led.get(&node.head()).copied().or_else(labelled).filter(|shard| *shard < usize::from(situation.desired.shards))
 }
 
 /// Where a pod is that Kubernetes does not list.

@@ -51,6 +51,16 @@ pub(crate) struct Node<'a> {
     pub(crate) row: &'a Row,
 }
 
+impl Node<'_> {
+    /// The primary of the shard that it serves: itself, or the one that it follows.
+    pub(crate) fn head(&self) -> NodeId {
+        match self.row.role {
+            Some(Role::Replica(primary)) => primary,
+            Some(Role::Primary) | None => self.id,
+        }
+    }
+}
+
 impl<'a> Situation<'a> {
     pub(crate) fn of(desired: &'a Desired, view: &'a View, now: Time) -> Self {
         let nodes = nodes(view);
@@ -157,15 +167,7 @@ impl<'a> Situation<'a> {
 
     /// Whether a node is a primary, or follows it.
     pub(crate) fn serves(&self, id: NodeId, primary: NodeId) -> bool {
-        self.nodes.get(&id).is_some_and(|node| self.head_of(node) == primary)
-    }
-
-    /// The primary of the shard that a node serves: itself, or the one that it follows.
-    pub(crate) fn head_of(&self, node: &Node<'_>) -> NodeId {
-        match node.row.role {
-            Some(Role::Replica(primary)) => primary,
-            Some(Role::Primary) | None => node.id,
-        }
+        self.nodes.get(&id).is_some_and(|node| node.head() == primary)
     }
 }
 

@@ -31,6 +31,7 @@ impl SlotSet {
     }
 
     /// The ranges, first and last slot of each, in order.
+    #[must_use]
     pub fn ranges(&self) -> impl DoubleEndedIterator<Item = (u16, u16)> + ExactSizeIterator + '_ {
         self.ranges.iter().copied()
     }
@@ -159,9 +160,10 @@ impl fmt::Display for SlotSet {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (start, end)) in self.ranges().enumerate() {
             let gap = if index == 0 { "" } else { " " };
-            match start == end {
-                true => write!(out, "{gap}{start}")?,
-                false => write!(out, "{gap}{start}-{end}")?,
+            if start == end {
+                write!(out, "{gap}{start}")?;
+            } else {
+                write!(out, "{gap}{start}-{end}")?;
             }
         }
         Ok(())

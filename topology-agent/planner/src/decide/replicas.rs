@@ -111,9 +111,10 @@ fn synced(situation: &Situation<'_>, shard: &Shard, node: Target, server: &Serve
     draft.occupy(head);
     let overdue = matches!(server.link, Link::Down(since) if situation.now.since(since) > PATIENCE);
     let scope = if overdue { Scope::Pod(node.pod) } else { Scope::Shard(shard.number) };
-    match overdue {
-        true => draft.stuck(scope, Trouble::SyncTimedOut),
-        false => draft.wait(scope, Waiting::Sync, situation.now + MOMENT),
+    if overdue {
+        draft.stuck(scope, Trouble::SyncTimedOut);
+    } else {
+        draft.wait(scope, Waiting::Sync, situation.now + MOMENT);
     }
 }
 

@@ -40,9 +40,8 @@ pub(super) fn path(seating: &Seating<'_>) -> Option<Vec<Hop>> {
             (Place::Spot { shard, .. }, Place::Host(host)) => hops.push(Hop::Stand { host, shard }),
             (Place::Spot { .. }, Place::Shard(_)) | (Place::Shard(_), Place::Spot { .. }) => {}
             // No edge joins these.
-            (Place::Host(_), Place::Host(_) | Place::Shard(_))
-            | (Place::Spot { .. }, Place::Spot { .. })
-            | (Place::Shard(_), Place::Host(_) | Place::Shard(_)) => return None,
+            (Place::Host(_) | Place::Shard(_), Place::Host(_) | Place::Shard(_))
+            | (Place::Spot { .. }, Place::Spot { .. }) => return None,
         }
         place = from;
         steps += 1;

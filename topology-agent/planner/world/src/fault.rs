@@ -7,7 +7,7 @@ use crate::look::identity;
 use crate::perform::perform;
 use crate::scenario::Fault;
 use crate::valkey::{fail_job, hand_over, promote};
-use crate::world::{Id, Phase, Pod, World};
+use crate::world::{Id, Node, Phase, Pod, World};
 
 /// Whether something can go wrong with a pod in this way now.
 #[must_use]
@@ -18,7 +18,7 @@ pub fn is_possible(world: &World, fault: Fault, at: u8) -> bool {
     match fault {
         Fault::Crash | Fault::Move | Fault::LoseVolume | Fault::Freeze | Fault::Cut => up,
         Fault::Mend => matches!(pod.phase, Phase::Frozen | Phase::Cut),
-        Fault::FailOver | Fault::Reset => node.is_some_and(|node| node.synced()),
+        Fault::FailOver | Fault::Reset => node.is_some_and(Node::synced),
         Fault::MoveSlots => node.is_some_and(|node| node.slots().len() > 1 && neighbour(world, node.id).is_some()),
     }
 }

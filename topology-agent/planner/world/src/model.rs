@@ -82,7 +82,7 @@ impl Model for Checked {
             }
         }
         for ordinal in 0..u8::try_from(world.pods.len()).unwrap_or(u8::MAX) {
-            self.by_itself(world, ordinal, actions);
+            by_itself(world, ordinal, actions);
         }
         if usize::from(world.spec) + 1 < self.scenario.specs.len() {
             actions.push(Action::Edit);
@@ -117,32 +117,6 @@ impl Model for Checked {
 }
 
 impl Checked {
-    fn by_itself(&self, world: &World, ordinal: u8, actions: &mut Vec<Action>) {
-        if is_due(world, ordinal) {
-            actions.push(Action::Control(ordinal));
-        }
-        let Some(pod) = world.pods.get(usize::from(ordinal)) else { return };
-        match pod.phase {
-            Phase::Starting => actions.push(Action::Boot(ordinal)),
-            Phase::Up => {
-                actions.push(Action::Hear(ordinal));
-                if electable(world, ordinal).is_some() {
-                    actions.push(Action::Elect(ordinal));
-                }
-                if syncing(world, ordinal).is_some() {
-                    actions.push(Action::Sync(ordinal));
-                }
-                if pod.node.as_ref().and_then(|node| node.job.as_ref()).is_some_and(|job| job.running) {
-                    actions.extend([Action::Finish(ordinal)]);
-                    if world.faults > 0 {
-                        actions.push(Action::Fail(ordinal));
-                    }
-                }
-            }
-            Phase::Absent | Phase::Frozen | Phase::Cut => {}
-        }
-    }
-
     fn act(&self, world: &mut World, action: &Action) {
         let id_at = |world: &World, at: u8| world.running().find(|(pod, _, _)| *pod == at).map(|(_, _, node)| node.id);
         match *action {
@@ -219,7 +193,7 @@ impl Checked {
     pub fn ends_well(&self, world: &World) -> bool {
         let mut hasher = DefaultHasher::new();
         world.hash(&mut hasher);
-        if hasher.finish() % self.sample != 0 || world.harm.is_some() {
+        if !hasher.finish().is_multiple_of(self.sample) || world.harm.is_some() {
             return true;
         }
         let mut end = world.clone();
@@ -234,6 +208,33 @@ impl Checked {
             Plan::Do(..) => false,
         };
         rests && end.harm.is_none()
+    }
+}
+
+/// What a pod and its node may do by themselves.
+fn by_itself(world: &World, ordinal: u8, actions: &mut Vec<Action>) {
+    if is_due(world, ordinal) {
+        actions.push(Action::Control(ordinal));
+    }
+    let Some(pod) = world.pods.get(usize::from(ordinal)) else { return };
+    match pod.phase {
+        Phase::Starting => actions.push(Action::Boot(ordinal)),
+        Phase::Up => {
+            actions.push(Action::Hear(ordinal));
+            if electable(world, ordinal).is_some() {
+                actions.push(Action::Elect(ordinal));
+            }
+            if syncing(world, ordinal).is_some() {
+                actions.push(Action::Sync(ordinal));
+            }
+            if pod.node.as_ref().and_then(|node| node.job.as_ref()).is_some_and(|job| job.running) {
+                actions.extend([Action::Finish(ordinal)]);
+                if world.faults > 0 {
+                    actions.push(Action::Fail(ordinal));
+                }
+            }
+        }
+        Phase::Absent | Phase::Frozen | Phase::Cut => {}
     }
 }
 

@@ -55,7 +55,7 @@ fn apply(world: &mut World, step: &Step) {
         Step::Reset { node } => reset(world, *node),
         Step::Migrate { source, target, slots, how } => migrate(world, *source, *target, slots, *how),
         Step::CancelMigrations { node } => {
-            reachable(world, *node).into_iter().for_each(|id| crate::valkey::fail_job(world, id))
+            reachable(world, *node).into_iter().for_each(|id| crate::valkey::fail_job(world, id));
         }
         Step::DeletePod { pod, uid, guard, volume } => {
             delete_pod(world, u8::try_from(pod.0).unwrap_or(u8::MAX), uid, *guard, *volume);
@@ -208,7 +208,7 @@ fn reset(world: &mut World, target: Target) {
     let Some(id) = reachable(world, target) else { return };
     let used = world.used;
     let bound = |node: &&Node| node.primary().is_none() && used && !node.fresh.is_empty();
-    if world.up(id).filter(bound).is_some() {
+    if world.up(id).as_ref().is_some_and(bound) {
         return;
     }
     let next = world.next_id;

@@ -77,25 +77,17 @@ fn listen(node: &mut Node, peer: &Node) {
     node.epoch = node.epoch.max(peer.epoch);
     for row in peer.table.iter() {
         let itself = row.id == peer.id;
-        match node.row(row.id) {
-            None if row.health != Health::Failed => {
-                node.learn(Row {
-                    linked: false,
-                    health: Health::Fine,
-                    slots: Arc::default(),
-                    epoch: 0,
-                    primary: None,
-                    ..row.clone()
-                });
-                adopt(node, row);
-            }
-            None => {}
+        let news = match node.row(row.id) {
+            None => row.health != Health::Failed,
             // Of itself a node knows best; others count where their news are newer.
-            Some(known) if row.epoch > known.epoch || itself && row.id != node.id && row.epoch >= known.epoch => {
-                adopt(node, row)
-            }
-            Some(known) if itself && known.primary != row.primary => adopt(node, row),
-            Some(_) => {}
+            Some(known) if itself => row.epoch >= known.epoch || known.primary != row.primary,
+            Some(known) => row.epoch > known.epoch,
+        };
+        if news && node.row(row.id).is_none() {
+            node.learn(Row { linked: false, ..Row::new(row.id, row.pod, row.address) });
+        }
+        if news {
+            adopt(node, row);
         }
         if let Some(known) = node.row_mut(row.id)
             && (itself || known.health != Health::Fine && row.health == Health::Fine && row.linked)
@@ -206,8 +198,8 @@ pub fn has_votes(world: &World, candidate: &Node, agrees: impl Fn(&Node) -> bool
     let voters: Vec<Id> = candidate.owners().map(|row| row.id).collect();
     let linked =
         |voter: &Node| voter.row(candidate.id).is_some_and(|row| row.linked) && world.reaches(voter, candidate.id);
-    let votes = voters.iter().filter_map(|id| world.up(*id)).filter(|voter| linked(voter) && agrees(voter)).count();
-    votes * 2 > voters.len()
+    let granted = voters.iter().filter_map(|id| world.up(*id)).filter(|voter| linked(voter) && agrees(voter)).count();
+    granted * 2 > voters.len()
 }
 
 /// A replica takes the slots of its primary under a new epoch. From then on the newest data is its own.
