@@ -1,6 +1,10 @@
 //! How long a plan takes for large clusters, at rest and at work: the median of many runs, in milliseconds.
 
-#![allow(clippy::print_stdout, reason = "what it measured is what it is for")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_types,
+    reason = "it measures time, and what it measured is what it is for"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -52,7 +56,7 @@ fn share(shard: u32, shards: u32) -> SlotSet {
 
 /// A cluster of primaries with even and replicas with odd ordinals, at rest; or pods that know nobody.
 fn view(shards: u32, formed: bool) -> View {
-    let role = |pod: u32| if pod % 2 == 0 || !formed { Role::Primary } else { Role::Replica(id(pod - 1)) };
+    let role = |pod: u32| if pod.is_multiple_of(2) || !formed { Role::Primary } else { Role::Replica(id(pod - 1)) };
     let row = |pod: u32| Row {
         id: id(pod),
         pod: Some(Ordinal(pod)),
@@ -61,7 +65,7 @@ fn view(shards: u32, formed: bool) -> View {
         health: Health::Fine,
         linked: true,
         epoch: u64::from(pod) + 1,
-        slots: if formed && pod % 2 == 0 { share(pod / 2, shards) } else { SlotSet::EMPTY },
+        slots: if formed && pod.is_multiple_of(2) { share(pod / 2, shards) } else { SlotSet::EMPTY },
     };
     let opinions = if formed {
         let mut rows: Vec<Row> = (0..shards * 2).map(row).collect();
@@ -77,7 +81,7 @@ fn view(shards: u32, formed: bool) -> View {
 }
 
 fn member(pod: u32, role: Role, formed: bool, settings: Arc<BTreeMap<String, String>>) -> Pod {
-    let leads = formed && pod % 2 == 0;
+    let leads = formed && pod.is_multiple_of(2);
     let server = Server {
         id: id(pod),
         version: Version { series: Series::V9_1, patch: Some(2) },
@@ -133,6 +137,9 @@ fn median(desired: &Desired, view: &View) -> (Duration, Plan) {
     (times.get(times.len() / 2).copied().unwrap_or_default(), last)
 }
 
+/// A cluster of so many shards, and what it should be.
+type Case<'a> = dyn Fn(u32) -> (Desired, View) + 'a;
+
 fn main() {
     println!("{:<28} {:>10} {:>10}  plan", "plan() for", "500 × 2", "1,000 × 2");
     let old = |mut view: View| {
@@ -144,7 +151,7 @@ fn main() {
         view.scale += 2;
         view
     };
-    let cases: [(&str, &dyn Fn(u32) -> (Desired, View)); 4] = [
+    let cases: [(&str, &Case<'_>); 4] = [
         ("a cluster at rest", &|shards| (desired(u16::try_from(shards).unwrap_or(1)), view(shards, true))),
         ("nodes that know nobody", &|shards| (desired(u16::try_from(shards).unwrap_or(1)), view(shards, false))),
         ("a new template", &|shards| (desired(u16::try_from(shards).unwrap_or(1)), old(view(shards, true)))),
@@ -152,7 +159,7 @@ fn main() {
     ];
     for (name, case) in cases {
         let measured: Vec<(Duration, Plan)> =
-            [500, 1000].map(|shards| case(shards)).map(|(desired, view)| median(&desired, &view)).into();
+            [500, 1000].map(case).map(|(desired, view)| median(&desired, &view)).into();
         let figures: Vec<String> =
             measured.iter().map(|(time, _)| format!("{:>7.2} ms", time.as_secs_f64() * 1000.0)).collect();
         let steps = measured.last().map_or(0, |(_, plan)| plan.steps().len());

@@ -243,8 +243,14 @@ fn forced(view: &View, candidate: &Server, primary: NodeId) -> Result<(), Broken
     let failed = |row: &Row| row.health == Health::Failed;
     let opinion = view.opinion(candidate).and_then(|opinion| opinion.row(primary));
     hold(opinion.is_some_and(failed), Law::PromoteSynced, "the primary has not failed")?;
+    knows_slots(view, candidate, primary)
+}
+
+/// A replica takes the slots that it knows its primary to own; any other would be left without an owner.
+fn knows_slots(view: &View, candidate: &Server, primary: NodeId) -> Result<(), Broken> {
+    let own = view.opinion(candidate).and_then(|opinion| opinion.row(primary));
     let knows = |row: &Row| rows(view, primary).all(|other| row.slots.covers(&other.slots));
-    hold(opinion.is_some_and(knows), Law::OneOwner, "it does not know which slots it would take over")
+    hold(own.is_some_and(knows), Law::OneOwner, "it does not know which slots it would take over")
 }
 
 fn takeover(desired: &Desired, view: &View, candidate: &Server, primary: NodeId) -> Result<(), Broken> {
@@ -256,7 +262,8 @@ fn takeover(desired: &Desired, view: &View, candidate: &Server, primary: NodeId)
     let gone = is_replaced(view, primary) || !desired.persistent && rows(view, primary).any(never_started);
     hold(gone && server(view, primary).is_none(), Law::ProvenGone, "the old primary may still run")?;
     let had_all = matches!(candidate.link, Link::Down(_)) || is_replaced(view, primary);
-    hold(had_all, Law::PromoteSynced, "it was not connected before")
+    hold(had_all, Law::PromoteSynced, "it was not connected before")?;
+    knows_slots(view, candidate, primary)
 }
 
 fn forget(view: &View, gone: NodeId) -> Result<(), Broken> {

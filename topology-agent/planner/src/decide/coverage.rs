@@ -20,7 +20,7 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
     }
     for id in situation.owners.keys().filter(|id| situation.server(**id).is_none()) {
         draft.occupy(*id);
-        if let Some(node) = situation.nodes.get(id).filter(|_| situation.has_quorum()) {
+        if let Some(node) = situation.nodes.get(id).filter(|_| situation.has_quorum() || situation.is_unused()) {
             succeed(situation, node, draft);
         }
     }
@@ -69,10 +69,11 @@ fn remembered(situation: &Situation<'_>, id: NodeId) -> SlotSet {
 fn succeed(situation: &Situation<'_>, node: &Node<'_>, draft: &mut Draft) {
     let scope = node.pod.map_or(Scope::Cluster, Scope::Pod);
     let hope = |replica: &Node<'_>| match replica.seen {
-        Some((_, server)) => knows_slots(situation, server, node.id),
+        Some((_, server)) => failover::knows_slots(situation, server, node.id),
         None => !situation.is_replaced(replica),
     };
-    if situation.followers(node.id).any(hope) {
+    let unused = situation.is_unused() && situation.is_replaced(node);
+    if !unused && situation.followers(node.id).any(hope) {
         match overdue(situation, node.id) {
             Some(step) => draft.step(step),
             None => draft.wait(scope, Waiting::Election, situation.now + MOMENT),
@@ -82,12 +83,6 @@ fn succeed(situation: &Situation<'_>, node: &Node<'_>, draft: &mut Draft) {
     } else {
         draft.wait(scope, Waiting::Silent, situation.now + WHILE);
     }
-}
-
-/// Whether a replica knows which slots its primary owns: those are what it takes.
-fn knows_slots(situation: &Situation<'_>, replica: &Server, primary: NodeId) -> bool {
-    let row = situation.view.opinion(replica).and_then(|opinion| opinion.row(primary));
-    row.is_some_and(|row| situation.owners.get(&primary) == Some(&row.slots))
 }
 
 /// The best replica, if the votes of the others have not come by themselves for long, and a majority sees that the primary failed.
@@ -110,18 +105,18 @@ fn overdue(situation: &Situation<'_>, primary: NodeId) -> Option<Step> {
     let itself = situation.view.opinion(candidate).and_then(|opinion| opinion.row(primary)).is_some_and(failed);
     let ready = long(candidate)
         && itself
-        && knows_slots(situation, candidate, primary)
+        && failover::knows_slots(situation, candidate, primary)
         && majority
         && situation.living_voters_see(replica);
     let replica = situation.target(replica).filter(|_| ready)?;
     Some(Step::Failover { replica, primary, mode: FailoverMode::Forced })
 }
 
-/// All members of a shard were lost with their data. Where data does not outlive a pod anyway, the pod that came back in the place of
+/// All members of a shard were lost with their data. Where data does not outlive a pod anyway, or none was ever written, the pod that came back in the place of
 /// the primary takes the slots; where it does, someone has to say that it is lost.
 fn inherit(situation: &Situation<'_>, lost: &Node<'_>, scope: Scope, draft: &mut Draft) {
     let slots = situation.owners.get(&lost.id).cloned().unwrap_or_default();
-    if situation.desired.persistent {
+    if situation.desired.persistent && !situation.is_unused() {
         return draft.stuck(scope, Trouble::KeysLost { slots });
     }
     let heir = lost.pod.and_then(|pod| situation.view.pods.get(&pod)).and_then(|pod| pod.server());

@@ -3,7 +3,7 @@
 use crate::id::NodeId;
 use crate::situation::Situation;
 use crate::step::{FailoverMode, Step};
-use crate::view::Link;
+use crate::view::{Link, Server};
 
 /// Why a planned failover cannot be asked for right now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,4 +52,10 @@ pub(super) fn best_orphan(situation: &Situation<'_>, primary: NodeId) -> Option<
         Link::Up | Link::Syncing => false,
     });
     fit.max_by_key(|server| (server.offset, server.keys, std::cmp::Reverse(server.id))).map(|server| server.id)
+}
+
+/// Whether a replica knows which slots its primary owns: those are what it takes.
+pub(super) fn knows_slots(situation: &Situation<'_>, replica: &Server, primary: NodeId) -> bool {
+    let row = situation.view.opinion(replica).and_then(|opinion| opinion.row(primary));
+    row.is_some_and(|row| situation.owners.get(&primary) == Some(&row.slots))
 }

@@ -9,7 +9,8 @@ use crate::step::{FailoverMode, Step};
 use crate::view::{Pod, Sight};
 
 pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
-    if !situation.is_formed() || situation.has_quorum() {
+    // Where nothing was ever written there is nothing to vote about: slots are handed out anew.
+    if !situation.is_formed() || situation.has_quorum() || situation.is_unused() {
         return;
     }
     draft.unsettle();
@@ -51,6 +52,7 @@ fn pod_of<'a>(situation: &Situation<'a>, node: &Node<'_>) -> Option<&'a Pod> {
 fn takeover(situation: &Situation<'_>, primary: NodeId) -> Option<Step> {
     let all_known = situation.followers(primary).all(|node| node.seen.is_some() || situation.is_replaced(node));
     let replica = failover::best_orphan(situation, primary).filter(|_| all_known)?;
-    let replica = situation.target(replica)?;
+    let candidate = situation.server(replica)?;
+    let replica = situation.target(replica).filter(|_| failover::knows_slots(situation, candidate, primary))?;
     Some(Step::Failover { replica, primary, mode: FailoverMode::Takeover })
 }

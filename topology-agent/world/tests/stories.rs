@@ -3,7 +3,7 @@
 //! A line begins with `cluster`, what there is at first; `spec`, what is asked for next; or `fault`, what goes wrong. All but the last
 //! spec are carried out before the next line.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::path::Path;
 
@@ -24,8 +24,7 @@ fn read_spec(words: &[&str]) -> (Desired, Template) {
     };
     let has = |word: &str| words.contains(&word);
     let template = match words.iter().skip_while(|word| **word != "template").nth(1) {
-        None => NEW,
-        Some(&"new") => NEW,
+        None | Some(&"new") => NEW,
         Some(&"old") => OLD,
         Some(&"other") => OTHER,
         Some(&"broken") => BROKEN,
@@ -74,7 +73,7 @@ fn story(text: &str) -> String {
 fn every_story_goes_as_it_was_told() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(root.join("../../../snapshots/stories"));
+    settings.set_snapshot_path(root.join("../../snapshots/stories"));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| {
