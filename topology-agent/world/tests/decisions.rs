@@ -1,0 +1,190 @@
+//! What is decided where a model has nothing to say: strangers, open slots, room, retries, directives, zones.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use planner::{
+    Desired, Job, JobState, Matter, Migration, OpenSlot, Opening, Ordinal, Place, Plan, Row, SlotSet, Span, Step, Time,
+    Trouble, View, plan,
+};
+use spec::{Series, Version};
+use support::{at_rest, id, server, target};
+use world::look::{NOW, identity};
+use world::scenario::desired;
+
+fn decide(view: &View) -> Plan {
+    plan(&desired(3, 1), view, NOW)
+}
+
+fn told(plan: &Plan) -> Vec<String> {
+    plan.steps().iter().map(ToString::to_string).collect()
+}
+
+fn trouble(plan: &Plan) -> Option<&Trouble> {
+    plan.matters().iter().find_map(|matter| match matter {
+        Matter::Stuck { why, .. } => Some(why),
+        Matter::Waiting { .. } => None,
+    })
+}
+
+/// Slots of the first shard pass to the second, so that there is something to even out.
+fn uneven() -> View {
+    let mut view = at_rest();
+    let (first, second) = (id(&view, 0), id(&view, 2));
+    for row in view.opinions.iter_mut().flat_map(|opinion| &mut opinion.rows) {
+        if row.id == first {
+            row.slots = SlotSet::range(0..=99);
+        } else if row.id == second {
+            row.slots = SlotSet::range(100..=10_922);
+        }
+    }
+    (0..6).for_each(|pod| server(&mut view, pod).keys = 100);
+    view
+}
+
+fn migrations(plan: &Plan) -> Vec<(u16, Migration)> {
+    let moves = plan.steps().iter().filter_map(|step| match step {
+        Step::Migrate { slots, how, .. } => Some((slots.len(), *how)),
+        _ => None,
+    });
+    moves.collect()
+}
+
+#[test]
+fn at_rest_there_is_nothing_to_do() {
+    assert_eq!(decide(&at_rest()), Plan::Done);
+}
+
+#[test]
+fn a_stranger_freezes_everything_and_is_named() {
+    let mut view = uneven();
+    let stranger =
+        Row { id: identity(99), pod: None, address: None, slots: SlotSet::EMPTY, ..view.opinions[0].rows[0].clone() };
+    view.opinions[0].rows.push(stranger);
+    let plan = decide(&view);
+    assert!(matches!(&plan, Plan::Stuck(_)), "{plan:?}");
+    assert_eq!(trouble(&plan), Some(&Trouble::ForeignNodes(vec![identity(99)])));
+}
+
+#[test]
+fn slots_move_at_once_between_sound_servers_and_key_by_key_between_others() {
+    let version = |patch, series| Version { series, patch: Some(patch) };
+    let cases = [
+        (version(2, Series::V9_1), 8, Migration::Atomic),
+        (version(1, Series::V9_1), 8, Migration::Classic),
+        (version(1, Series::V9_1), 1, Migration::Atomic),
+        (version(0, Series::V9_0), 1, Migration::Atomic),
+        (version(9, Series::V8_1), 1, Migration::Classic),
+    ];
+    for (version, threads, how) in cases {
+        let mut view = uneven();
+        server(&mut view, 0).version = version;
+        server(&mut view, 0).io_threads = threads;
+        assert_eq!(migrations(&decide(&view)).first().map(|(_, how)| *how), Some(how), "{version} {threads}");
+    }
+}
+
+#[test]
+fn no_more_moves_than_the_target_has_room_for() {
+    let mut view = uneven();
+    server(&mut view, 2).memory = 10_823 * 1000;
+    server(&mut view, 0).memory = 50_000;
+    server(&mut view, 0).max_memory = Some(200_000);
+    let some = migrations(&decide(&view));
+    assert_eq!(some, [(110, Migration::Atomic)]);
+    server(&mut view, 0).max_memory = Some(50_000);
+    let plan = decide(&view);
+    assert!(migrations(&plan).is_empty() && matches!(trouble(&plan), Some(Trouble::NoRoom { .. })), "{plan:?}");
+}
+
+#[test]
+fn a_migration_that_failed_is_tried_again_later_and_later_and_somebody_is_told() {
+    let mut view = uneven();
+    let to = id(&view, 0);
+    let failed = |ago: Span| Job {
+        target: to,
+        slots: SlotSet::range(100..=199),
+        state: JobState::Failed,
+        updated: Time(NOW.0 - ago.0),
+    };
+    server(&mut view, 2).jobs = vec![failed(Span::seconds(1))];
+    assert!(migrations(&decide(&view)).is_empty());
+    server(&mut view, 2).jobs = vec![failed(Span::seconds(10))];
+    assert_eq!(migrations(&decide(&view)).len(), 1);
+    server(&mut view, 2).jobs = vec![failed(Span::seconds(10)); 6];
+    let plan = decide(&view);
+    assert!(migrations(&plan).is_empty());
+    assert_eq!(trouble(&plan), Some(&Trouble::MigrationFailing { times: 6 }));
+}
+
+#[test]
+fn a_slot_that_is_half_moved_is_carried_on_with_and_an_empty_one_is_closed() {
+    let mut half = at_rest();
+    let (source, destination) = (id(&half, 0), id(&half, 2));
+    server(&mut half, 0).open = vec![OpenSlot { slot: 7, to: Opening::Migrating(destination) }];
+    server(&mut half, 2).strays = SlotSet::range(7..=7);
+    assert_eq!(told(&decide(&half)), ["move slot 7 from pod 0 to pod 2, key by key"]);
+    let mut empty = at_rest();
+    server(&mut empty, 0).open = vec![OpenSlot { slot: 7, to: Opening::Migrating(destination) }];
+    assert_eq!(told(&decide(&empty)), ["close slot 7 on pod 0"]);
+    let mut imported = at_rest();
+    server(&mut imported, 2).open = vec![OpenSlot { slot: 7, to: Opening::Importing(source) }];
+    assert_eq!(told(&decide(&imported)), ["close slot 7 on pod 2"]);
+    let mut tangled = half;
+    server(&mut tangled, 4).open = vec![OpenSlot { slot: 7, to: Opening::Importing(source) }];
+    assert_eq!(trouble(&decide(&tangled)), Some(&Trouble::TangledSlot { slot: 7 }));
+}
+
+#[test]
+fn directives_are_set_where_they_differ_and_memory_by_the_limit_of_each_pod() {
+    let mut view = at_rest();
+    let settings = |value: &str| BTreeMap::from([("maxmemory-policy".to_owned(), value.to_owned())]);
+    (0..6).for_each(|pod| server(&mut view, pod).settings = Arc::new(settings("noeviction")));
+    server(&mut view, 3).settings = Arc::new(settings("allkeys-lru"));
+    view.pods.get_mut(&Ordinal(4)).unwrap().memory_limit = Some(1000);
+    server(&mut view, 4).max_memory = Some(700);
+    view.pods.get_mut(&Ordinal(5)).unwrap().memory_limit = Some(2000);
+    server(&mut view, 5).max_memory = Some(700);
+    let desired = Desired { settings: settings("noeviction"), ..desired(3, 1) };
+    let plan = plan(&desired, &view, NOW);
+    assert_eq!(told(&plan), ["set maxmemory-policy on pod 3", "set maxmemory on pod 5"]);
+}
+
+#[test]
+fn slots_without_an_owner_go_back_to_the_node_that_holds_their_keys() {
+    let mut view = at_rest();
+    let first = id(&view, 0);
+    for row in view.opinions.iter_mut().flat_map(|opinion| &mut opinion.rows).filter(|row| row.id == first) {
+        row.slots = SlotSet::range(10..=5461);
+    }
+    (0..6).for_each(|pod| server(&mut view, pod).keys = 1);
+    server(&mut view, 0).strays = SlotSet::range(0..=9);
+    assert_eq!(told(&decide(&view)), ["give pod 0 10 slots (0-9)"]);
+    server(&mut view, 2).strays = SlotSet::range(0..=3);
+    assert_eq!(trouble(&decide(&view)), Some(&Trouble::KeysDisputed { slots: SlotSet::range(0..=3) }));
+}
+
+#[test]
+fn primaries_in_one_zone_are_spread_by_failovers_at_rest() {
+    let mut view = at_rest();
+    let zone = |number: u8| Place { host: None, zone: Some(Arc::from(format!("zone-{number}"))) };
+    for (pod, number) in [(0, 0), (1, 1), (2, 0), (3, 2), (4, 0), (5, 1)] {
+        view.pods.get_mut(&Ordinal(pod)).unwrap().place = zone(number);
+    }
+    let plan = decide(&view);
+    assert_eq!(plan.steps().len(), 1);
+    assert!(matches!(plan.steps()[0], Step::Failover { replica, .. } if replica == target(&view, 1)), "{plan:?}");
+}
+
+#[test]
+fn volumes_grow_to_what_the_spec_says_and_never_shrink() {
+    let mut view = at_rest();
+    view.pods.get_mut(&Ordinal(0)).unwrap().volume = Some(1 << 30);
+    view.pods.get_mut(&Ordinal(1)).unwrap().volume = Some(4 << 30);
+    let desired = Desired { volume: Some(2 << 30), ..desired(3, 1) };
+    assert_eq!(told(&plan(&desired, &view, NOW)), ["grow the volume of pod 0 to 2048 MiB"]);
+}
