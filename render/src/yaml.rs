@@ -117,10 +117,23 @@ fn scalar(out: &mut String, text: &str) -> Result<(), Error> {
         out.push_str(text);
         return Ok(());
     }
+    if has_prefix_of_number(text) {
+        out.extend(["\"", text, "\""]);
+        return Ok(());
+    }
     // Lines are never folded: a long string on one line shows in a diff what changed.
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX, prefer_block_scalars: false };
     out.push_str(serde_saphyr::to_string_with_options(&text, options)?.trim_end_matches('\n'));
     Ok(())
+}
+
+/// Whether it begins as a number in base two, eight or sixteen does: readers differ in which of these they take for one, and in
+/// whether capitals count.
+fn has_prefix_of_number(text: &str) -> bool {
+    let digits = text.trim_start_matches(['+', '-']);
+    let prefixed =
+        ["0b", "0o", "0x"].iter().any(|prefix| digits.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(prefix)));
+    prefixed && digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Whether every reader takes these characters, written without quotes, for this text: words that begin with a letter or a slash
@@ -194,6 +207,9 @@ mod tests {
             "y",
             "N",
             "1_000",
+            "0BA",
+            "0X1f",
+            "-0o7",
             "0644",
             "1e3",
             "null",
