@@ -88,7 +88,7 @@ fn rank(situation: &Situation<'_>, heads: &mut [NodeId]) {
 /// The number of each shard that has a head: the one on its label, or the lowest that is free.
 fn numbers(situation: &Situation<'_>, heads: &[NodeId]) -> BTreeMap<u16, NodeId> {
     let label = |head: &NodeId| {
-        let pod = situation.nodes.get(head).and_then(|node| node.pod).and_then(|pod| situation.view.pods.get(&pod));
+        let pod = situation.nodes.get(head).and_then(|node| situation.pod_of(node));
         pod.and_then(|pod| pod.labels.shard).filter(|number| *number < situation.desired.shards)
     };
     let mut numbers = BTreeMap::new();
@@ -136,8 +136,7 @@ fn seat(situation: &Situation<'_>, shards: &mut [Shard]) {
 
 /// The shard that a node serves now: by what it does, or by what its pod was labelled for while it does nothing yet.
 fn serves(situation: &Situation<'_>, node: &Node<'_>, led: &BTreeMap<NodeId, usize>) -> Option<usize> {
-    let labels = node.pod.and_then(|pod| situation.view.pods.get(&pod)).map(|pod| pod.labels);
-    let labelled = || labels.and_then(|labels| labels.shard).map(usize::from);
+    let labelled = || situation.pod_of(node).and_then(|pod| pod.labels.shard).map(usize::from);
     led.get(&node.head()).copied().or_else(labelled).filter(|shard| *shard < usize::from(situation.desired.shards))
 }
 
@@ -156,8 +155,7 @@ fn staying<'a>(situation: &'a Situation<'a>) -> impl Iterator<Item = (&'a Node<'
             }
         }
     }
-    let place = |pod: &Ordinal| situation.view.pods.get(pod).map_or(&UNKNOWN, |pod| &pod.place);
-    by_pod.into_iter().map(move |(pod, node)| (node, place(&pod)))
+    by_pod.into_values().map(|node| (node, situation.pod_of(node).map_or(&UNKNOWN, |pod| &pod.place)))
 }
 
 /// Numbers for names; each unknown name has one of its own, for it may be anywhere.
@@ -179,10 +177,7 @@ impl<'a> Numbers<'a> {
 /// The primary of each shard: the one that it has, or the member whose zone has the fewest so far.
 fn primaries(situation: &Situation<'_>, shards: &[Shard]) -> BTreeMap<u16, NodeId> {
     let mut zones: BTreeMap<Option<Arc<str>>, usize> = BTreeMap::new();
-    let zone_of = |id: &NodeId| {
-        let pod = situation.target(*id).and_then(|target| situation.view.pods.get(&target.pod));
-        pod.and_then(|pod| pod.place.zone.clone())
-    };
+    let zone_of = |id: &NodeId| situation.seen_pod(*id).and_then(|(_, pod)| pod.place.zone.clone());
     for head in shards.iter().filter_map(|shard| shard.head) {
         *zones.entry(zone_of(&head)).or_default() += 1;
     }

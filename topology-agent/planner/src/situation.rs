@@ -4,6 +4,7 @@
 //! epoch counts. What is concluded here is used to decide; the [laws](crate::laws) look at the view again, by themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::desired::Desired;
 use crate::id::{NodeId, Ordinal};
@@ -93,6 +94,22 @@ impl<'a> Situation<'a> {
         node.seen.and(node.pod).map(|pod| Target { pod, id })
     }
 
+    /// The pod of a node, seen or not, if Kubernetes lists it.
+    pub(crate) fn pod_of(&self, node: &Node<'_>) -> Option<&'a Pod> {
+        node.pod.and_then(|pod| self.view.pods.get(&pod))
+    }
+
+    /// The pod in which a node answered.
+    pub(crate) fn seen_pod(&self, id: NodeId) -> Option<(Ordinal, &'a Pod)> {
+        let node = self.nodes.get(&id)?;
+        node.pod.zip(node.seen.map(|(pod, _)| pod))
+    }
+
+    /// The zone of a node, seen or not.
+    pub(crate) fn zone(&self, id: NodeId) -> Option<Arc<str>> {
+        self.nodes.get(&id).and_then(|node| self.pod_of(node)).and_then(|pod| pod.place.zone.clone())
+    }
+
     /// The servers that answered and are part of the cluster.
     pub(crate) fn members(&self) -> impl Iterator<Item = Member<'a>> {
         self.members.iter().copied()
@@ -124,7 +141,7 @@ impl<'a> Situation<'a> {
     ///
     /// A node that is merely not seen is never taken as gone.
     pub(crate) fn is_replaced(&self, node: &Node<'_>) -> bool {
-        let successor = node.pod.and_then(|pod| self.view.pods.get(&pod)).and_then(Pod::server);
+        let successor = self.pod_of(node).and_then(Pod::server);
         node.seen.is_none() && successor.is_some_and(|server| server.id != node.id)
     }
 

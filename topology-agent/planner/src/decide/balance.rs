@@ -19,18 +19,18 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
         return;
     }
     let leads: Option<Vec<(NodeId, Zone)>> =
-        layout.shards.iter().map(|shard| shard.head.and_then(|head| Some((head, zone(situation, head)?)))).collect();
+        layout.shards.iter().map(|shard| shard.head.and_then(|head| Some((head, situation.zone(head)?)))).collect();
     let Some(leads) = leads.filter(|_| !draft.is_unsettled()) else { return };
     let mut zones: BTreeMap<Zone, usize> = BTreeMap::new();
     for member in layout.shards.iter().flat_map(|shard| &shard.members) {
-        zone(situation, *member).into_iter().for_each(|zone| *zones.entry(zone).or_default() += 0);
+        situation.zone(*member).into_iter().for_each(|zone| *zones.entry(zone).or_default() += 0);
     }
     leads.iter().for_each(|(_, zone)| *zones.entry(zone.clone()).or_default() += 1);
     for (shard, (head, from)) in layout.shards.iter().zip(&leads) {
         let crowd = zones.get(from).copied().unwrap_or_default();
         // A hand-over only helps if the other zone then still has fewer than this one had.
         let calmer =
-            |id: &NodeId| zone(situation, *id).is_some_and(|to| zones.get(&to).is_some_and(|count| count + 1 < crowd));
+            |id: &NodeId| situation.zone(*id).is_some_and(|to| zones.get(&to).is_some_and(|count| count + 1 < crowd));
         let better: Vec<NodeId> = shard.replicas().filter(calmer).collect();
         if better.is_empty() {
             continue;
@@ -40,9 +40,4 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
             Ok(_) | Err(_) => draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + WHILE),
         }
     }
-}
-
-fn zone(situation: &Situation<'_>, id: NodeId) -> Option<Zone> {
-    let pod = situation.nodes.get(&id).and_then(|node| node.pod);
-    pod.and_then(|pod| situation.view.pods.get(&pod)).and_then(|pod| pod.place.zone.clone())
 }

@@ -7,7 +7,7 @@ use crate::plan::{Scope, Trouble, Waiting};
 use crate::situation::{Node, Situation};
 use crate::slots::SlotSet;
 use crate::step::{FailoverMode, Step};
-use crate::view::{Health, Link, Role, Row, Server};
+use crate::view::{Health, Link, Pod, Role, Row, Server};
 
 pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
     if !situation.is_formed() {
@@ -119,7 +119,7 @@ fn inherit(situation: &Situation<'_>, lost: &Node<'_>, scope: Scope, draft: &mut
     if situation.desired.persistent && !situation.is_unused() {
         return draft.stuck(scope, Trouble::KeysLost { slots });
     }
-    let heir = lost.pod.and_then(|pod| situation.view.pods.get(&pod)).and_then(|pod| pod.server());
+    let heir = situation.pod_of(lost).and_then(Pod::server);
     let heir = heir.filter(|server| server.role == Role::Primary && situation.joined.contains(&server.id));
     match heir.and_then(|server| situation.target(server.id)) {
         Some(node) => draft.step(Step::ClaimSlots { node, slots }),

@@ -4,7 +4,7 @@ use super::{MOMENT, PATIENCE, WHILE, failover};
 use crate::draft::Draft;
 use crate::id::NodeId;
 use crate::plan::{Scope, Trouble, Waiting};
-use crate::situation::{Node, Situation};
+use crate::situation::Situation;
 use crate::step::{FailoverMode, Step};
 use crate::view::{Pod, Sight};
 
@@ -35,17 +35,13 @@ fn is_gone(situation: &Situation<'_>, id: NodeId) -> bool {
     let Some(node) = situation.nodes.get(&id) else { return false };
     let never_started = |pod: &Pod| pod.sight == Sight::Down && pod.address.is_none() && !pod.terminating;
     let waited = |pod: &Pod| situation.now.since(pod.started) > PATIENCE;
-    let fresh = pod_of(situation, node).is_some_and(|pod| never_started(pod) && waited(pod));
+    let fresh = situation.pod_of(node).is_some_and(|pod| never_started(pod) && waited(pod));
     situation.is_replaced(node) || fresh && !situation.desired.persistent
 }
 
 fn is_long_gone(situation: &Situation<'_>, id: NodeId) -> bool {
-    let pod = situation.nodes.get(&id).and_then(|node| pod_of(situation, node));
+    let pod = situation.nodes.get(&id).and_then(|node| situation.pod_of(node));
     pod.is_none_or(|pod| situation.now.since(pod.started) > PATIENCE)
-}
-
-fn pod_of<'a>(situation: &Situation<'a>, node: &Node<'_>) -> Option<&'a Pod> {
-    node.pod.and_then(|pod| situation.view.pods.get(&pod))
 }
 
 /// The best replica takes over, if every replica answered: one that did not could have more.

@@ -52,11 +52,7 @@ fn renew(situation: &Situation<'_>, draft: &mut Draft) {
         return;
     }
     for node in situation.nodes.values() {
-        let Some((ordinal, pod)) =
-            node.pod.and_then(|ordinal| situation.view.pods.get(&ordinal).map(|pod| (ordinal, pod)))
-        else {
-            continue;
-        };
+        let Some((ordinal, pod)) = node.pod.zip(situation.pod_of(node)) else { continue };
         let overdue = situation.now.since(pod.started) > situation.desired.sync_timeout;
         let down = pod.sight == Sight::Down && !pod.terminating && pod.template == Template::Current && overdue;
         if down && situation.joined.contains(&node.id) && situation.owns_nowhere(node.id) {
@@ -101,7 +97,7 @@ fn is_well(situation: &Situation<'_>, pod: &Pod) -> bool {
 /// The shards in which a pod may restart now. With a canary, the first goes alone; after that, a quarter of them side by side.
 fn eligible<'a>(situation: &Situation<'_>, layout: &'a Layout) -> Vec<&'a Shard> {
     let count = |shard: &Shard, template: Template| {
-        let pods = shard.members.iter().filter_map(|id| pod_of(situation, *id));
+        let pods = shard.members.iter().filter_map(|id| situation.seen_pod(*id));
         pods.filter(|(_, pod)| pod.template == template).count()
     };
     let mut unfinished: Vec<&Shard> = layout.shards.iter().filter(|shard| count(shard, Template::Old) > 0).collect();
@@ -117,11 +113,6 @@ fn eligible<'a>(situation: &Situation<'_>, layout: &'a Layout) -> Vec<&'a Shard>
     unfinished
 }
 
-fn pod_of<'a>(situation: &Situation<'a>, id: NodeId) -> Option<(Ordinal, &'a Pod)> {
-    let target = situation.target(id)?;
-    situation.view.pods.get(&target.pod).map(|pod| (target.pod, pod))
-}
-
 /// The next pod of a shard: a replica if one is left, else the primary, which hands over first.
 fn restart_one(situation: &Situation<'_>, shard: &Shard, draft: &mut Draft) {
     // A shard with a member that does not get well is busy with that, and nothing else is begun in it.
@@ -133,7 +124,7 @@ fn restart_one(situation: &Situation<'_>, shard: &Shard, draft: &mut Draft) {
         [] if ready && draft.is_free(head) => next_in_turn(situation, shard, head, draft),
         // What does not get well on an old template may do so on the current one, and there is nothing to lose.
         [one] if ready && *one != head => {
-            let old = pod_of(situation, *one).filter(|(_, pod)| pod.template == Template::Old);
+            let old = situation.seen_pod(*one).filter(|(_, pod)| pod.template == Template::Old);
             old.into_iter().for_each(|(ordinal, pod)| restart(situation, shard, ordinal, *one, pod, draft));
         }
         _ => draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + WHILE),
@@ -141,14 +132,14 @@ fn restart_one(situation: &Situation<'_>, shard: &Shard, draft: &mut Draft) {
 }
 
 fn is_well_node(situation: &Situation<'_>, id: NodeId) -> bool {
-    pod_of(situation, id).is_some_and(|(_, pod)| is_well(situation, pod))
+    situation.seen_pod(id).is_some_and(|(_, pod)| is_well(situation, pod))
 }
 
 fn next_in_turn(situation: &Situation<'_>, shard: &Shard, head: NodeId, draft: &mut Draft) {
     let old: BTreeMap<Ordinal, (NodeId, &Pod)> = shard
         .members
         .iter()
-        .filter_map(|id| pod_of(situation, *id).map(|(ordinal, pod)| (ordinal, (*id, pod))))
+        .filter_map(|id| situation.seen_pod(*id).map(|(ordinal, pod)| (ordinal, (*id, pod))))
         .filter(|(_, (_, pod))| pod.template == Template::Old)
         .collect();
     let replica = old.iter().rev().find(|(_, (id, _))| *id != head);

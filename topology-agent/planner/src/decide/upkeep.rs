@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::draft::Draft;
-use crate::id::{NodeId, Ordinal};
+use crate::id::NodeId;
 use crate::layout::Layout;
 use crate::situation::Situation;
 use crate::step::{Step, Target};
@@ -30,16 +30,11 @@ pub(super) fn labels_and_volumes(situation: &Situation<'_>, layout: &Layout, dra
 
 /// What does nothing yet, or still serves a shard that dissolves, keeps the labels that it has.
 fn label(situation: &Situation<'_>, id: NodeId, shard: u16, draft: &mut Draft) {
-    let (Some((ordinal, pod)), Some(role)) = (seen(situation, id), role(situation, id)) else { return };
+    let (Some((ordinal, pod)), Some(role)) = (situation.seen_pod(id), role(situation, id)) else { return };
     let labels = Labels { role: Some(role), shard: Some(shard) };
     if pod.labels != labels {
         draft.step(Step::Label { pod: ordinal, labels });
     }
-}
-
-fn seen<'a>(situation: &Situation<'a>, id: NodeId) -> Option<(Ordinal, &'a Pod)> {
-    let target = situation.target(id)?;
-    situation.view.pods.get(&target.pod).map(|pod| (target.pod, pod))
 }
 
 /// A primary without slots is none yet, as far as clients go.
