@@ -3,6 +3,7 @@
 //! A node is believed about itself before others are believed about it; of those who are not seen, the report with the highest
 //! epoch counts. What is concluded here is used to decide; the [laws](crate::laws) look at the view again, by themselves.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::id::{NodeId, Ordinal};
 use crate::slots::{SLOTS, SlotSet};
 use crate::step::Target;
 use crate::time::Time;
-use crate::view::{Health, JobState, Link, Pod, Role, Row, Server, View};
+use crate::view::{Health, JobState, Link, Opinion, Pod, Role, Row, Server, View};
 
 /// A view, read.
 pub(crate) struct Situation<'a> {
@@ -32,13 +33,15 @@ pub(crate) struct Situation<'a> {
     pub(crate) moving: BTreeSet<NodeId>,
     /// Who follows each primary, seen or not.
     followers: BTreeMap<NodeId, Vec<NodeId>>,
+    /// The opinions that the members hold, each once.
+    opinions: BTreeMap<usize, &'a Opinion>,
     /// The opinions that the primaries that answered hold.
     voices: BTreeSet<usize>,
     members: Vec<Member<'a>>,
 }
 
 /// A server that answered and is part of the cluster, and the pod that it runs in.
-type Member<'a> = (Target, &'a Pod, &'a Server);
+pub(crate) type Member<'a> = (Target, &'a Pod, &'a Server);
 
 /// One node.
 #[derive(Clone, Copy)]
@@ -67,9 +70,11 @@ impl<'a> Situation<'a> {
         let nodes = nodes(view);
         let owners = owners(&nodes);
         let covered = owners.values().flat_map(SlotSet::ranges).map(|(start, end)| start..=end).collect::<SlotSet>();
-        let joined = joined(view, &nodes, &owners);
+        let voices = voices(&nodes, &owners);
+        let joined = joined(view, &voices);
         let members = members(view, &joined);
-        let agreed = agreed(view, &nodes, &owners, &members);
+        let opinions = opinions(view, &members);
+        let agreed = agreed(&nodes, &owners, &opinions);
         let moving = moving(view);
         let mut followers: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
         for node in nodes.values() {
@@ -77,10 +82,22 @@ impl<'a> Situation<'a> {
                 followers.entry(primary).or_default().push(node.id);
             }
         }
-        let answered = owners.keys().filter_map(|id| nodes.get(id)).filter_map(|node| node.seen);
-        let voices = answered.map(|(_, server)| server.opinion).collect();
         let unowned = covered.complement();
-        Self { desired, view, now, nodes, owners, unowned, agreed, joined, moving, followers, voices, members }
+        Self {
+            desired,
+            view,
+            now,
+            nodes,
+            owners,
+            unowned,
+            agreed,
+            joined,
+            moving,
+            followers,
+            opinions,
+            voices,
+            members,
+        }
     }
 
     /// The server of a node, if it answered.
@@ -113,6 +130,17 @@ impl<'a> Situation<'a> {
     /// The servers that answered and are part of the cluster.
     pub(crate) fn members(&self) -> impl Iterator<Item = Member<'a>> {
         self.members.iter().copied()
+    }
+
+    /// The opinions that the members hold, each once, by their place in the view.
+    pub(crate) fn opinions(&self) -> impl Iterator<Item = (usize, &'a Opinion)> {
+        self.opinions.iter().map(|(held, opinion)| (*held, *opinion))
+    }
+
+    /// The member that greets all others: an owner if there is one, and of those the one in the first pod.
+    pub(crate) fn hub(&self) -> Option<Target> {
+        let members = self.members().map(|(target, _, _)| target);
+        members.max_by_key(|target| (self.owners.contains_key(&target.id), Reverse(target.pod)))
     }
 
     /// Whether slots were handed out at all.
@@ -216,7 +244,7 @@ fn owners(nodes: &BTreeMap<NodeId, Node<'_>>) -> BTreeMap<NodeId, SlotSet> {
     if u32::from(all.len()) == claims.iter().map(|node| u32::from(node.row.slots.len())).sum::<u32>() {
         return claims.into_iter().map(|node| (node.id, node.row.slots.clone())).collect();
     }
-    claims.sort_by_key(|node| (std::cmp::Reverse(node.row.epoch), node.id));
+    claims.sort_by_key(|node| (Reverse(node.row.epoch), node.id));
     let mut taken = SlotSet::EMPTY;
     let mut owners = BTreeMap::new();
     for node in claims {
@@ -240,9 +268,13 @@ fn moving(view: &View) -> BTreeSet<NodeId> {
     moving
 }
 
-fn joined(view: &View, nodes: &BTreeMap<NodeId, Node<'_>>, owners: &BTreeMap<NodeId, SlotSet>) -> BTreeSet<NodeId> {
-    let seen_owners = owners.keys().filter_map(|id| nodes.get(id)).filter_map(|node| node.seen);
-    let mut held: BTreeSet<usize> = seen_owners.map(|(_, server)| server.opinion).collect();
+fn voices(nodes: &BTreeMap<NodeId, Node<'_>>, owners: &BTreeMap<NodeId, SlotSet>) -> BTreeSet<usize> {
+    let answered = owners.keys().filter_map(|id| nodes.get(id)).filter_map(|node| node.seen);
+    answered.map(|(_, server)| server.opinion).collect()
+}
+
+fn joined(view: &View, voices: &BTreeSet<usize>) -> BTreeSet<NodeId> {
+    let mut held = voices.clone();
     if held.is_empty() {
         held = view.servers().map(|(_, _, server)| server.opinion).filter(|&held| knows_others(view, held)).collect();
     }
@@ -259,17 +291,20 @@ fn members<'a>(view: &'a View, joined: &BTreeSet<NodeId>) -> Vec<Member<'a>> {
     servers.map(|(pod, about, server)| (Target { pod, id: server.id }, about, server)).collect()
 }
 
+fn opinions<'a>(view: &'a View, members: &[Member<'_>]) -> BTreeMap<usize, &'a Opinion> {
+    let held = members.iter().map(|(_, _, server)| server.opinion);
+    held.filter_map(|held| view.opinions.get(held).map(|opinion| (held, opinion))).collect()
+}
+
 /// Whether all servers of the cluster say of the owners that answered what these say of themselves. What is said of others may
 /// differ: it is what some heard last.
 fn agreed(
-    view: &View,
     nodes: &BTreeMap<NodeId, Node<'_>>,
     owners: &BTreeMap<NodeId, SlotSet>,
-    members: &[Member<'_>],
+    opinions: &BTreeMap<usize, &Opinion>,
 ) -> bool {
     let seen = |id: &NodeId| nodes.get(id).is_some_and(|node| node.seen.is_some());
-    let held: BTreeSet<usize> = members.iter().map(|(_, _, server)| server.opinion).collect();
-    held.into_iter().filter_map(|index| view.opinions.get(index)).all(|opinion| {
+    opinions.values().all(|opinion| {
         let owning = opinion.rows.iter().filter(|row| !row.slots.is_empty() && seen(&row.id));
         owning.map(|row| (&row.id, &row.slots)).eq(owners.iter().filter(|(id, _)| seen(id)))
     })

@@ -10,19 +10,13 @@ use super::MOMENT;
 use crate::draft::Draft;
 use crate::id::NodeId;
 use crate::plan::{Scope, Waiting};
-use crate::situation::Situation;
-use crate::step::{Step, Target};
-use crate::view::{Opinion, Pod, Role, Server};
+use crate::situation::{Member, Situation};
+use crate::step::Step;
+use crate::view::{Opinion, Server};
 
 pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
-    let members: Vec<(Target, &Pod, &Server)> = situation.members().collect();
-    let Some((hub, _, first)) = members.iter().max_by_key(|(target, _, server)| {
-        (server.role == Role::Primary && situation.owners.contains_key(&target.id), std::cmp::Reverse(target.pod))
-    }) else {
-        return;
-    };
-    // Where all hold one opinion, and it names every address rightly, nobody is lost.
-    let lost = lost(situation, &members, first.id);
+    let Some(hub) = situation.hub() else { return };
+    let lost = lost(situation, hub.id);
     if lost.is_empty() {
         return;
     }
@@ -30,7 +24,7 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
     let primaries_lost = lost.iter().any(|(_, _, server)| is_primary(situation, server));
     for (peer, pod, server) in lost {
         if let (Some(address), true) = (pod.address, is_primary(situation, server) || !primaries_lost) {
-            draft.step(Step::Meet { node: *hub, peer, address });
+            draft.step(Step::Meet { node: hub, peer, address });
         }
     }
     draft.wait(Scope::Cluster, Waiting::Joining, situation.now + MOMENT);
@@ -41,14 +35,10 @@ fn is_primary(situation: &Situation<'_>, server: &Server) -> bool {
 }
 
 /// The members that the hub does not find, and that do not find the hub, over any number of others; and those that do not know it.
-fn lost<'a>(
-    situation: &Situation<'a>,
-    members: &[(Target, &'a Pod, &'a Server)],
-    hub: NodeId,
-) -> Vec<(Target, &'a Pod, &'a Server)> {
-    let right = right_addresses(situation, members);
-    let held: BTreeSet<usize> = members.iter().map(|(_, _, server)| server.opinion).collect();
-    if held.iter().all(|opinion| right.get(opinion).is_some_and(|right| right.len() == members.len())) {
+fn lost<'a>(situation: &Situation<'a>, hub: NodeId) -> Vec<Member<'a>> {
+    let right = right_addresses(situation);
+    // Where every opinion names every address rightly, nobody is lost.
+    if right.values().all(|right| right.len() == situation.members().count()) {
         return Vec::new();
     }
     // Who does not know the hub at all does not listen to it.
@@ -56,7 +46,7 @@ fn lost<'a>(
     let mut found = BTreeSet::from([hub]);
     loop {
         let before = found.len();
-        for (target, _, server) in members {
+        for (target, _, server) in situation.members() {
             let knows = right.get(&server.opinion);
             if found.contains(&target.id) {
                 found.extend(knows.into_iter().flatten().copied());
@@ -68,22 +58,16 @@ fn lost<'a>(
             break;
         }
     }
-    members.iter().filter(|(target, _, server)| !found.contains(&target.id) || deaf(server)).copied().collect()
+    situation.members().filter(|(target, _, server)| !found.contains(&target.id) || deaf(server)).collect()
 }
 
 /// The members whose present address stands in each opinion.
-fn right_addresses<'a>(
-    situation: &Situation<'a>,
-    members: &[(Target, &'a Pod, &'a Server)],
-) -> BTreeMap<usize, BTreeSet<NodeId>> {
+fn right_addresses(situation: &Situation<'_>) -> BTreeMap<usize, BTreeSet<NodeId>> {
     let right = |opinion: &Opinion| {
-        let stands = |(target, pod, _): &&(Target, &Pod, &Server)| {
+        let stands = |(target, pod, _): &Member<'_>| {
             opinion.row(target.id).is_some_and(|row| row.address.is_some() && row.address == pod.address)
         };
-        members.iter().filter(stands).map(|(target, _, _)| target.id).collect()
+        situation.members().filter(stands).map(|(target, _, _)| target.id).collect()
     };
-    let held: BTreeSet<usize> = members.iter().map(|(_, _, server)| server.opinion).collect();
-    held.into_iter()
-        .filter_map(|index| situation.view.opinions.get(index).map(|opinion| (index, right(opinion))))
-        .collect()
+    situation.opinions().map(|(held, opinion)| (held, right(opinion))).collect()
 }

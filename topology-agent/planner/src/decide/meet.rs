@@ -1,6 +1,5 @@
 //! Nodes that are not part of the cluster yet.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::MOMENT;
@@ -86,10 +85,7 @@ fn newcomers<'a>(situation: &Situation<'a>) -> impl Iterator<Item = Newcomer<'a>
 
 /// One member greets all newcomers; where there is no member yet, the first newcomer greets the others.
 fn introduce(situation: &Situation<'_>, fit: &mut Vec<&Newcomer<'_>>, draft: &mut Draft) {
-    let members = situation.members().map(|(target, _, _)| target);
-    let hub = members.max_by_key(|target| (situation.owners.contains_key(&target.id), std::cmp::Reverse(target.pod)));
-    let hub = hub.or_else(|| (!fit.is_empty()).then(|| fit.remove(0).target));
-    let Some(hub) = hub else { return };
+    let Some(hub) = situation.hub().or_else(|| (!fit.is_empty()).then(|| fit.remove(0).target)) else { return };
     for newcomer in fit {
         draft.step(Step::Meet { node: hub, peer: newcomer.target, address: newcomer.address });
     }
@@ -97,9 +93,7 @@ fn introduce(situation: &Situation<'_>, fit: &mut Vec<&Newcomer<'_>>, draft: &mu
 
 /// Whether every member that answered knows every other.
 pub(super) fn all_know_all(situation: &Situation<'_>) -> bool {
-    let held: BTreeSet<usize> = situation.members().map(|(_, _, server)| server.opinion).collect();
-    let opinions = held.into_iter().filter_map(|index| situation.view.opinions.get(index));
-    opinions.into_iter().all(|opinion| knows_all(situation, opinion))
+    situation.opinions().all(|(_, opinion)| knows_all(situation, opinion))
 }
 
 fn knows_all(situation: &Situation<'_>, opinion: &Opinion) -> bool {
