@@ -36,8 +36,8 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
             continue;
         }
         match failover::planned(situation, *head, better.into_iter()) {
-            Ok(step) if draft.is_calm() && draft.is_free(*head) => return draft.step(step),
-            Ok(_) | Err(_) => draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + WHILE),
+            Some(step) if draft.is_calm() && draft.is_free(*head) => return draft.step(step),
+            Some(_) | None => draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + WHILE),
         }
     }
 }

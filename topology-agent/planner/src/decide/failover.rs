@@ -1,22 +1,29 @@
 //! Which replica may take over, and whether it may now.
 
+use std::cmp::Reverse;
+
+use super::MOMENT;
+use crate::draft::Draft;
 use crate::id::NodeId;
+use crate::layout::Shard;
+use crate::plan::{Scope, Waiting};
 use crate::situation::Situation;
-use crate::step::{FailoverMode, Step};
+use crate::step::{FailoverMode, Step, Target};
 use crate::view::{Link, Server};
 
-/// Why a planned failover cannot be asked for right now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NotYet {
-    /// No candidate is in sync.
-    Sync,
-    /// Not every primary is connected to the candidate: votes would be lost, and the primary would hold writes for nothing.
-    Links,
-    /// The shard is busy with a migration, or with a failover that is under way.
-    Busy,
+/// Lets the best member of a shard take over from its primary, as soon as one may.
+pub(super) fn hand_over(situation: &Situation<'_>, shard: &Shard, head: NodeId, draft: &mut Draft) {
+    match planned(situation, head, shard.replicas()) {
+        Some(step) => {
+            draft.occupy(head);
+            draft.step(step);
+        }
+        None => draft.wait(Scope::Shard(shard.number), Waiting::Links, situation.now + MOMENT),
+    }
 }
 
-/// A planned failover to the best of the candidates.
+/// A planned failover to the best of the candidates; none while none is in sync, the shard is busy with a migration or with another
+/// failover, or not every primary is connected to it.
 ///
 /// Valkey asks every primary for its vote once. A primary that is not yet connected to the replica stays silent, the vote fails, and
 /// clients wait for five seconds. So all links are looked at first.
@@ -24,19 +31,16 @@ pub(super) fn planned(
     situation: &Situation<'_>,
     primary: NodeId,
     candidates: impl Iterator<Item = NodeId>,
-) -> Result<Step, NotYet> {
+) -> Option<Step> {
     let busy = situation.server(primary).is_none_or(|server| server.paused || situation.moving.contains(&primary));
     if busy {
-        return Err(NotYet::Busy);
+        return None;
     }
-    let synced = candidates.filter(|candidate| situation.in_sync(*candidate, primary));
-    let best = synced.max_by_key(|candidate| {
-        let offset = situation.server(*candidate).map(|server| server.offset);
-        (situation.all_voters_see(*candidate), offset, std::cmp::Reverse(situation.target(*candidate)))
-    });
-    let best = best.ok_or(NotYet::Sync)?;
-    let replica = situation.target(best).filter(|_| situation.all_voters_see(best)).ok_or(NotYet::Links)?;
-    Ok(Step::Failover { replica, primary, mode: FailoverMode::Planned })
+    let fit = candidates.filter(|id| situation.in_sync(*id, primary) && situation.all_voters_see(*id));
+    let offset = |replica: &Target| situation.server(replica.id).map(|server| server.offset);
+    let replica =
+        fit.filter_map(|id| situation.target(id)).max_by_key(|replica| (offset(replica), Reverse(*replica)))?;
+    Some(Step::Failover { replica, primary, mode: FailoverMode::Planned })
 }
 
 /// The replica with most of the data of a primary that cannot be asked any more.
@@ -51,7 +55,7 @@ pub(super) fn best_orphan(situation: &Situation<'_>, primary: NodeId) -> Option<
         Link::Never => gone,
         Link::Up | Link::Syncing => false,
     });
-    fit.max_by_key(|server| (server.offset, server.keys, std::cmp::Reverse(server.id))).map(|server| server.id)
+    fit.max_by_key(|server| (server.offset, server.keys, Reverse(server.id))).map(|server| server.id)
 }
 
 /// Whether a replica knows which slots its primary owns: those are what it takes.

@@ -67,13 +67,8 @@ fn knows_others(situation: &Situation<'_>, server: &Server) -> bool {
 
 /// A primary whose shard stays hands it over to a member that stays. One whose shard dissolves is drained first.
 fn hand_over(situation: &Situation<'_>, layout: &Layout, node: Target, draft: &mut Draft) {
-    let Some(shard) = layout.led_by(node.id).filter(|_| draft.is_free(node.id)) else { return };
-    match failover::planned(situation, node.id, shard.replicas()) {
-        Ok(step) => {
-            draft.occupy(node.id);
-            draft.step(step);
-        }
-        Err(_) => draft.wait(Scope::Shard(shard.number), Waiting::Links, situation.now + MOMENT),
+    if let Some(shard) = layout.led_by(node.id).filter(|_| draft.is_free(node.id)) {
+        failover::hand_over(situation, shard, node.id, draft);
     }
 }
 

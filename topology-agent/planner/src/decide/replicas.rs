@@ -120,5 +120,5 @@ fn synced(situation: &Situation<'_>, shard: &Shard, node: Target, server: &Serve
 
 /// A primary that is to serve another shard hands its own over first.
 fn hand_over(situation: &Situation<'_>, primary: NodeId) -> Option<Step> {
-    failover::planned(situation, primary, situation.followers(primary).map(|node| node.id)).ok()
+    failover::planned(situation, primary, situation.followers(primary).map(|node| node.id))
 }

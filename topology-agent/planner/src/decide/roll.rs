@@ -180,14 +180,8 @@ fn restart(situation: &Situation<'_>, shard: &Shard, ordinal: Ordinal, id: NodeI
 
 /// A primary hands over only if it may restart after that.
 fn hand_over(situation: &Situation<'_>, shard: &Shard, head: NodeId, draft: &mut Draft) {
-    if let Err(trouble) = next_volume(situation, head) {
-        return draft.stuck(Scope::Shard(shard.number), trouble);
-    }
-    match failover::planned(situation, head, shard.replicas()) {
-        Ok(step) => {
-            draft.occupy(head);
-            draft.step(step);
-        }
-        Err(_) => draft.wait(Scope::Shard(shard.number), Waiting::Links, situation.now + MOMENT),
+    match next_volume(situation, head) {
+        Ok(_) => failover::hand_over(situation, shard, head, draft),
+        Err(trouble) => draft.stuck(Scope::Shard(shard.number), trouble),
     }
 }
