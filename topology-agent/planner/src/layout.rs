@@ -41,9 +41,9 @@ impl Layout {
         let mut shards: Vec<Shard> = (0..situation.desired.shards)
             .map(|number| Shard { number, head: numbers.get(&number).copied(), members: Vec::new() })
             .collect();
-        seat(situation, &mut shards);
-        let primaries = primaries(situation, &shards);
         let led = (0..).zip(&shards).filter_map(|(at, shard)| shard.head.map(|head| (head, at))).collect();
+        seat(situation, &mut shards, &led);
+        let primaries = primaries(situation, &shards);
         Self { shards, dissolving, primaries, led }
     }
 
@@ -105,7 +105,7 @@ fn numbers(situation: &Situation<'_>, heads: &[NodeId]) -> BTreeMap<u16, NodeId>
 }
 
 /// Seats every pod that stays in a shard.
-fn seat(situation: &Situation<'_>, shards: &mut [Shard]) {
+fn seat(situation: &Situation<'_>, shards: &mut [Shard], led: &BTreeMap<NodeId, usize>) {
     let desired = situation.desired;
     let pods: Vec<(&Node<'_>, &Place)> = staying(situation).collect();
     let zones_known = pods.iter().all(|(_, place)| place.zone.is_some());
@@ -115,14 +115,12 @@ fn seat(situation: &Situation<'_>, shards: &mut [Shard]) {
         hosts: desired.host_spread != Spread::Off,
         zones: desired.zone_spread != Spread::Off && zones_known,
     };
-    let led: BTreeMap<NodeId, usize> =
-        shards.iter().enumerate().filter_map(|(at, shard)| shard.head.map(|head| (head, at))).collect();
     let mut hosts = Numbers::default();
     let mut zones = Numbers::default();
     let candidates: Vec<Candidate> = pods
         .iter()
         .map(|(node, place)| {
-            let serves = serves(situation, node, &led);
+            let serves = serves(situation, node, led);
             let zone = if rules.zones { zones.of(place.zone.as_deref()) } else { 0 };
             Candidate { host: hosts.of(place.host.as_deref()), zone, serves, primary: led.contains_key(&node.id) }
         })
