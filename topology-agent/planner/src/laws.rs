@@ -63,7 +63,6 @@ pub fn check(desired: &Desired, view: &View, step: &Step) -> Result<(), Broken> 
         Step::Scale { pods } => scale(view, *pods),
         Step::Label { .. }
         | Step::SetConfigEpoch { .. }
-        | Step::CancelMigrations { .. }
         | Step::CloseSlots { .. }
         | Step::Configure { .. }
         | Step::Grow { .. } => Ok(()),
@@ -100,7 +99,6 @@ fn disturbs(view: &View, step: &Step) -> Option<NodeId> {
         | Step::Forget { .. }
         | Step::Reset { .. }
         | Step::Migrate { .. }
-        | Step::CancelMigrations { .. }
         | Step::CloseSlots { .. }
         | Step::Configure { .. }
         | Step::Grow { .. } => None,

@@ -138,13 +138,6 @@ pub enum Step {
         /// In what way.
         how: Migration,
     },
-    /// Calls off all atomic migrations that a primary exports.
-    ///
-    /// Before: one of them must not finish. After: their slots stay where they are. Again: there is none left.
-    CancelMigrations {
-        /// The source.
-        node: Target,
-    },
     /// Closes slots that stand open on a node without a key on the other side.
     ///
     /// Before: the other side holds no key of them. After: they are as if never opened. Again: closing a closed slot is harmless.
@@ -251,7 +244,6 @@ impl Step {
             Self::Forget { .. } => "Forget",
             Self::Reset { .. } => "Reset",
             Self::Migrate { .. } => "Migrate",
-            Self::CancelMigrations { .. } => "CancelMigrations",
             Self::CloseSlots { .. } => "CloseSlots",
             Self::Configure { .. } => "Configure",
             Self::DeletePod { .. } => "DeletePod",
@@ -285,7 +277,6 @@ impl fmt::Display for Step {
             Self::Migrate { source, target, slots, how } => {
                 write!(out, "move {} from {source} to {target}{how}", Count(slots))
             }
-            Self::CancelMigrations { node } => write!(out, "call off the migrations from {node}"),
             Self::CloseSlots { node, slots } => write!(out, "close {} on {node}", Count(slots)),
             Self::Configure { node, settings } => {
                 let names: Vec<&str> = settings.keys().map(String::as_str).collect();

@@ -54,9 +54,6 @@ fn apply(world: &mut World, step: &Step) {
         Step::Forget { node, gone } => forget(world, *node, number(*gone)),
         Step::Reset { node } => reset(world, *node),
         Step::Migrate { source, target, slots, how } => migrate(world, *source, *target, slots, *how),
-        Step::CancelMigrations { node } => {
-            reachable(world, *node).into_iter().for_each(|id| crate::valkey::fail_job(world, id));
-        }
         Step::DeletePod { pod, uid, guard, volume } => {
             delete_pod(world, u8::try_from(pod.0).unwrap_or(u8::MAX), uid, *guard, *volume);
         }
