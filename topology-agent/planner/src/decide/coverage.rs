@@ -112,8 +112,8 @@ fn overdue(situation: &Situation<'_>, primary: NodeId) -> Option<Step> {
     Some(Step::Failover { replica, primary, mode: FailoverMode::Forced })
 }
 
-/// All members of a shard were lost with their data. Where data does not outlive a pod anyway, or none was ever written, the pod that came back in the place of
-/// the primary takes the slots; where it does, someone has to say that it is lost.
+/// All members of a shard were lost with their data. Where data does not outlive a pod anyway, or none was ever written, the pod that
+/// came back in the place of the primary takes the slots; where it does, someone has to say that it is lost.
 fn inherit(situation: &Situation<'_>, lost: &Node<'_>, scope: Scope, draft: &mut Draft) {
     let slots = situation.owners.get(&lost.id).cloned().unwrap_or_default();
     if situation.desired.persistent && !situation.is_unused() {
