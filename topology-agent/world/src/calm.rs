@@ -7,8 +7,8 @@ use crate::kubernetes::{boot, control, is_due};
 use crate::look::{NOW, look};
 use crate::perform::perform;
 use crate::scenario::{Fault, Scenario};
-use crate::valkey::{electable, finish_job, hear, promote, sync};
-use crate::world::{Id, World};
+use crate::valkey::{elect, finish, hear, sync};
+use crate::world::World;
 
 /// How a world ended up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +21,25 @@ pub struct Outcome {
     pub steps: Vec<Step>,
 }
 
+/// Something that a pod or its node does by itself.
+type Event = fn(&mut World, &Scenario, u8);
+
+/// All of these, in the order in which they are let happen.
+const EVENTS: [Event; 6] = [
+    start,
+    recover,
+    listen,
+    |world, _, ordinal| elect(world, ordinal),
+    |world, _, ordinal| sync(world, ordinal),
+    |world, _, ordinal| finish(world, ordinal),
+];
+
 /// Lets everything that happens by itself happen, until nothing changes; each new state is noted.
 pub(crate) fn settle(world: &mut World, scenario: &Scenario, note: &mut impl FnMut(&World)) {
     for _ in 0..64 {
         let before = world.clone();
         for ordinal in 0..u8::try_from(world.pods.len()).unwrap_or(u8::MAX) {
-            for event in [start, recover, listen, elect, catch_up, finish] {
+            for event in EVENTS {
                 event(world, scenario, ordinal);
                 note(world);
             }
@@ -37,16 +50,11 @@ pub(crate) fn settle(world: &mut World, scenario: &Scenario, note: &mut impl FnM
     }
 }
 
-fn id_at(world: &World, ordinal: u8) -> Option<Id> {
-    world.running().find(|(at, _, _)| *at == ordinal).map(|(_, _, node)| node.id)
-}
-
 fn start(world: &mut World, scenario: &Scenario, ordinal: u8) {
     if is_due(world, ordinal) {
         control(world, ordinal);
     }
-    let template = world.pods.get(usize::from(ordinal)).map_or(0, |pod| pod.template);
-    boot(world, ordinal, scenario.template(template));
+    boot(world, ordinal, scenario);
 }
 
 fn recover(world: &mut World, _: &Scenario, ordinal: u8) {
@@ -56,26 +64,8 @@ fn recover(world: &mut World, _: &Scenario, ordinal: u8) {
 }
 
 fn listen(world: &mut World, _: &Scenario, ordinal: u8) {
-    if id_at(world, ordinal).is_some() {
+    if world.id_at(ordinal).is_some() {
         hear(world, ordinal);
-    }
-}
-
-fn elect(world: &mut World, _: &Scenario, ordinal: u8) {
-    if let Some((id, primary)) = id_at(world, ordinal).zip(electable(world, ordinal)) {
-        promote(world, id, primary);
-        world.note_losses();
-    }
-}
-
-fn catch_up(world: &mut World, _: &Scenario, ordinal: u8) {
-    sync(world, ordinal);
-}
-
-fn finish(world: &mut World, _: &Scenario, ordinal: u8) {
-    let runs = |id: &Id| world.up(*id).and_then(|node| node.job.as_ref()).is_some_and(|job| job.running);
-    if let Some(id) = id_at(world, ordinal).filter(runs) {
-        finish_job(world, id);
     }
 }
 

@@ -36,12 +36,12 @@ pub fn strike(world: &mut World, fault: Fault, at: u8) {
         }
         Fault::Mend => {
             pod_mut(world, at).into_iter().for_each(|pod| pod.phase = Phase::Up);
-            id_at(world, at).into_iter().for_each(|id| serve(world, id));
+            world.id_at(at).into_iter().for_each(|id| serve(world, id));
         }
         Fault::FailOver => fail_over(world, at),
         Fault::Reset => {
             let node =
-                id_at(world, at).map(|id| planner::Target { pod: planner::Ordinal(u32::from(at)), id: identity(id) });
+                world.id_at(at).map(|id| planner::Target { pod: planner::Ordinal(u32::from(at)), id: identity(id) });
             node.into_iter().for_each(|node| perform(world, &Step::Reset { node }));
         }
         Fault::MoveSlots => move_slots(world, at),
@@ -57,13 +57,8 @@ fn pod_mut(world: &mut World, at: u8) -> Option<&mut Pod> {
     world.pods.get_mut(usize::from(at))
 }
 
-fn id_at(world: &World, at: u8) -> Option<Id> {
-    world.pods.get(usize::from(at)).and_then(|pod| pod.node.as_ref()).map(|node| node.id)
-}
-
 fn fail_over(world: &mut World, at: u8) {
-    let node = world.pods.get(usize::from(at)).and_then(|pod| pod.node.as_ref());
-    let ids = node.and_then(|node| node.primary().map(|primary| (node.id, primary)));
+    let ids = world.node_at(at).and_then(|node| node.primary().map(|primary| (node.id, primary)));
     if let Some((id, primary)) = ids.filter(|(_, primary)| world.up(*primary).is_some()) {
         fail_job(world, primary);
         promote(world, id, primary);
@@ -78,7 +73,7 @@ fn neighbour(world: &World, id: Id) -> Option<Id> {
 }
 
 fn move_slots(world: &mut World, at: u8) {
-    let Some((id, target)) = id_at(world, at).and_then(|id| Some((id, neighbour(world, id)?))) else { return };
+    let Some((id, target)) = world.id_at(at).and_then(|id| Some((id, neighbour(world, id)?))) else { return };
     let slots = world.up(id).map(|node| SlotSet::clone(&node.slots())).unwrap_or_default();
     let few = slots.clone().split_off(slots.len() / 2);
     hand_over(world, id, target, &few);

@@ -1,5 +1,6 @@
 //! What Kubernetes does by itself: makes and removes pods, and starts their servers.
 
+use crate::scenario::Scenario;
 use crate::valkey::{fail_job, outdate};
 use crate::world::{Id, Link, Node, Phase, World};
 
@@ -34,11 +35,11 @@ pub fn control(world: &mut World, ordinal: u8) {
 }
 
 /// A server that was made comes up on what its volume holds, if its template can read that.
-pub fn boot(world: &mut World, ordinal: u8, template: Template) {
+pub fn boot(world: &mut World, ordinal: u8, scenario: &Scenario) {
     let next = world.next_id;
     let Some(pod) = world.pods.get_mut(usize::from(ordinal)).filter(|pod| pod.phase == Phase::Starting) else { return };
-    let Some(format) = template.format.filter(|format| pod.node.as_ref().is_none_or(|node| node.format <= *format))
-    else {
+    let written = scenario.template(pod.template).format;
+    let Some(format) = written.filter(|format| pod.node.as_ref().is_none_or(|node| node.format <= *format)) else {
         return;
     };
     pod.phase = Phase::Up;

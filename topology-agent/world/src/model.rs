@@ -12,7 +12,7 @@ use crate::kubernetes::{boot, control, is_due};
 use crate::look::{NOW, look};
 use crate::perform::{number, perform};
 use crate::scenario::{Fault, Scenario};
-use crate::valkey::{electable, fail_job, finish_job, hear, promote, sync, syncing};
+use crate::valkey::{elect, electable, fail_job, finish, hear, sync, syncing};
 use crate::world::{Phase, Pod, World};
 
 /// Something that may happen.
@@ -118,7 +118,6 @@ impl Model for Checked {
 
 impl Checked {
     fn act(&self, world: &mut World, action: &Action) {
-        let id_at = |world: &World, at: u8| world.running().find(|(pod, _, _)| *pod == at).map(|(_, _, node)| node.id);
         match *action {
             Action::Look { late } => self.look(world, late),
             Action::Perform(index) => {
@@ -130,25 +129,17 @@ impl Checked {
                 world.faults -= 1;
             }
             Action::Control(at) => control(world, at),
-            Action::Boot(at) => {
-                let template = world.pods.get(usize::from(at)).map_or(0, |pod| pod.template);
-                boot(world, at, self.scenario.template(template));
-            }
+            Action::Boot(at) => boot(world, at, &self.scenario),
             Action::Hear(at) => hear(world, at),
-            Action::Elect(at) => {
-                if let Some((id, primary)) = id_at(world, at).zip(electable(world, at)) {
-                    promote(world, id, primary);
-                    world.note_losses();
-                }
-            }
+            Action::Elect(at) => elect(world, at),
             Action::Sync(at) => {
                 sync(world, at);
                 world.note_losses();
             }
-            Action::Finish(at) => id_at(world, at).into_iter().for_each(|id| finish_job(world, id)),
+            Action::Finish(at) => finish(world, at),
             Action::Fail(at) => {
                 world.faults -= 1;
-                id_at(world, at).into_iter().for_each(|id| fail_job(world, id));
+                world.id_at(at).into_iter().for_each(|id| fail_job(world, id));
             }
             Action::Edit => world.spec += 1,
             Action::Fault(fault, at) => {

@@ -64,9 +64,8 @@ fn apply(world: &mut World, step: &Step) {
 
 /// The node of a target, if it answers and still is that node.
 fn reachable(world: &World, target: Target) -> Option<Id> {
-    let id = number(target.id);
-    let at = world.running().find(|(at, _, node)| u32::from(*at) == target.pod.0 && node.id == id);
-    at.map(|_| id)
+    let at = u8::try_from(target.pod.0).ok()?;
+    world.id_at(at).filter(|id| *id == number(target.id))
 }
 
 fn scale(world: &mut World, pods: u8) {
@@ -257,7 +256,7 @@ fn delete_pod(world: &mut World, ordinal: u8, uid: &str, guard: Guard, volume: V
 
 /// What whoever deletes a pod asks right before.
 fn holds(world: &World, ordinal: u8, guard: Guard) -> bool {
-    let node = world.running().find(|(at, _, _)| *at == ordinal).map(|(_, _, node)| node);
+    let node = world.node_at(ordinal);
     let leads = |id: Id| world.up(id).is_some_and(|primary| primary.primary().is_none());
     match guard {
         Guard::Down => world.pods.get(usize::from(ordinal)).is_some_and(|pod| pod.phase == Phase::Starting),

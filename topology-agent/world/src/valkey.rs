@@ -177,7 +177,7 @@ pub fn sync(world: &mut World, ordinal: u8) {
 /// The replica of a pod and its primary, if a sync is under way between them.
 #[must_use]
 pub fn syncing(world: &World, ordinal: u8) -> Option<(Id, Id)> {
-    let (_, _, node) = world.running().find(|(at, _, _)| *at == ordinal)?;
+    let node = world.node_at(ordinal)?;
     let primary = node.primary().filter(|primary| !node.synced() && world.reaches(node, *primary))?;
     world.up(primary).filter(|primary| primary.primary().is_none()).map(|_| (node.id, primary))
 }
@@ -185,11 +185,19 @@ pub fn syncing(world: &World, ordinal: u8) -> Option<(Id, Id)> {
 /// Whether a replica would be elected now: its primary failed in its view, and a majority of voters agrees and is connected to it.
 #[must_use]
 pub fn electable(world: &World, ordinal: u8) -> Option<Id> {
-    let (_, _, node) = world.running().find(|(at, _, _)| *at == ordinal)?;
+    let node = world.node_at(ordinal)?;
     let primary = node.primary()?;
     let failed = |node: &Node| node.row(primary).is_some_and(|row| row.health == Health::Failed);
     let owns = node.row(primary).is_some_and(|row| !row.slots.is_empty());
     (owns && failed(node) && has_votes(world, node, failed)).then_some(primary)
+}
+
+/// The replica of a pod is elected, if it would be now. Newer data that no node has any more is lost with that.
+pub fn elect(world: &mut World, ordinal: u8) {
+    if let Some((id, primary)) = world.id_at(ordinal).zip(electable(world, ordinal)) {
+        promote(world, id, primary);
+        world.note_losses();
+    }
 }
 
 /// Whether a majority of voters is connected to a candidate, and agrees.
@@ -231,9 +239,11 @@ pub fn outdate(world: &mut World, slots: &SlotSet, receives: impl Fn(Id) -> bool
     }
 }
 
-/// A migration reaches its end: the target owns the slots under a new epoch, and so do its replicas' data.
-pub fn finish_job(world: &mut World, source: Id) {
-    let Some(job) = world.up(source).and_then(|node| node.job.clone()).filter(|job| job.running) else { return };
+/// The migration from a pod, if one is under way, reaches its end: the target owns the slots under a new epoch, and so do its
+/// replicas' data.
+pub fn finish(world: &mut World, ordinal: u8) {
+    let exports = |node: &Node| Some((node.id, node.job.clone().filter(|job| job.running)?));
+    let Some((source, job)) = world.node_at(ordinal).and_then(exports) else { return };
     if !job_can_finish(world, source, &job) {
         return fail_job(world, source);
     }

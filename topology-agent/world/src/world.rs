@@ -143,6 +143,18 @@ impl World {
         })
     }
 
+    /// The node of a pod, if its server answers.
+    #[must_use]
+    pub fn node_at(&self, ordinal: u8) -> Option<&Node> {
+        self.running().find(|(at, _, _)| *at == ordinal).map(|(_, _, node)| node)
+    }
+
+    /// The identity of the node of a pod, if its server answers.
+    #[must_use]
+    pub fn id_at(&self, ordinal: u8) -> Option<Id> {
+        self.node_at(ordinal).map(|node| node.id)
+    }
+
     /// The ordinal of the pod on whose volume a node lives.
     #[must_use]
     pub fn home(&self, id: Id) -> Option<u8> {
