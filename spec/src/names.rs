@@ -22,6 +22,8 @@ pub const AGENT: &str = "topology-agent";
 pub const ROLE_LABEL: &str = "valkey-gitops.dev/role";
 /// The role that takes writes.
 pub const PRIMARY: &str = "primary";
+/// The role that follows a primary.
+pub const REPLICA: &str = "replica";
 /// The label of a pod's shard, counted from zero; the agent writes it.
 pub const SHARD_LABEL: &str = "valkey-gitops.dev/shard";
 /// The annotation of the pod template that changes when a restart is needed.
@@ -29,6 +31,11 @@ pub const CONFIG_HASH_ANNOTATION: &str = "valkey-gitops.dev/config-hash";
 
 /// The key of the desired state in its ConfigMap.
 pub const DESIRED_STATE_KEY: &str = "cluster.yaml";
+
+/// The container of a pod that runs the server.
+pub const SERVER_CONTAINER: &str = "valkey";
+/// The volume claim template of a pod that holds data.
+const CLAIM: &str = "data";
 
 const NODES: &str = "-nodes";
 const PRIMARIES: &str = "-primaries";
@@ -51,6 +58,30 @@ pub(crate) fn derived_suffix(name: &str) -> Option<&str> {
 /// The Secret that cert-manager writes a cluster's certificate to.
 pub(crate) fn issued_secret(cluster: &ClusterName) -> String {
     format!("{cluster}{TLS}")
+}
+
+/// The ConfigMap with the desired state of a cluster: all that the agent knows of it at first is its name.
+#[must_use]
+pub fn desired(cluster: &ClusterName) -> String {
+    format!("{cluster}{DESIRED}")
+}
+
+/// The ConfigMap in which a cluster's agent reports.
+#[must_use]
+pub fn status(cluster: &ClusterName) -> String {
+    format!("{cluster}{STATUS}")
+}
+
+/// A cluster's agent, and its Lease.
+#[must_use]
+pub fn agent(cluster: &ClusterName) -> String {
+    format!("{cluster}{AGENT_SUFFIX}")
+}
+
+/// The claim of a pod's volume.
+#[must_use]
+pub fn claim(cluster: &ClusterName, ordinal: u32) -> String {
+    format!("{CLAIM}-{cluster}-{ordinal}")
 }
 
 /// The names of a cluster's objects.
@@ -84,9 +115,9 @@ impl Names {
             nodes: format!("{name}{NODES}"),
             primaries: format!("{name}{PRIMARIES}"),
             config: format!("{name}{CONFIG}"),
-            desired: format!("{name}{DESIRED}"),
-            status: format!("{name}{STATUS}"),
-            agent: format!("{name}{AGENT_SUFFIX}"),
+            desired: desired(name),
+            status: status(name),
+            agent: agent(name),
             tls_secret: cluster.tls_secret_name(),
         }
     }

@@ -61,6 +61,14 @@ text_type!(
 );
 text_type!(SecretKey, "secret-key", "Letters, digits, `-`, `_` and `.`; at most 253 characters.", "password");
 
+impl ClusterName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 macro_rules! name_type {
     ($type:ident, $check:expr) => {
         impl FromStr for $type {

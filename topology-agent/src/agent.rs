@@ -1,0 +1,166 @@
+//! Looks, plans, acts, looks again.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kube::Client;
+use planner::laws::check_round;
+use planner::{Desired, Plan, Step, Time, View};
+use spec::{Cluster, ClusterName};
+
+use crate::access::{AccessError, Secrets};
+use crate::kubernetes::{Actions, Cache, Leadership};
+use crate::look::{Look, Servers};
+use crate::perform::{Outcome, Performer};
+
+/// One agent's eyes and hands.
+pub struct Agent {
+    cache: Cache,
+    servers: Servers,
+    secrets: Secrets,
+    actions: Actions,
+    leadership: Leadership,
+    wanted: Option<(String, Arc<Wanted>)>,
+}
+
+/// What should be, as it was last read.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The spec.
+    pub cluster: Cluster,
+    /// What the planner takes from it.
+    pub desired: Desired,
+}
+
+/// What was seen, and what follows from it.
+#[derive(Debug, Clone)]
+pub struct Sighting {
+    /// What should be.
+    pub wanted: Arc<Wanted>,
+    /// The generation of the `StatefulSet`.
+    pub generation: i64,
+    /// Whether the controller of the `StatefulSet` has seen its latest template: before, nobody can tell which pods are outdated.
+    pub settled: bool,
+    /// What was seen.
+    pub look: Look,
+    /// What to do.
+    pub plan: Plan,
+    /// When.
+    pub now: Time,
+}
+
+/// Why there is nothing to see.
+#[derive(Debug, thiserror::Error)]
+pub enum Blind {
+    /// There is no desired state.
+    #[error("there is no ConfigMap {0} with the desired state; apply what valkey-render renders")]
+    NoDesired(String),
+    /// The desired state is not one that this agent understands.
+    #[error("the desired state cannot be read: {0}; renderer and agent should be of one version")]
+    OddDesired(String),
+    /// There is no `StatefulSet`.
+    #[error("there is no StatefulSet {0}; apply what valkey-render renders")]
+    NoSet(String),
+    /// The password or the certificates are of no use.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+}
+
+impl Blind {
+    /// Whether it may mend by itself.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::NoDesired(_) | Self::NoSet(_) => true,
+            Self::OddDesired(_) => false,
+            Self::Access(error) => error.is_passing(),
+        }
+    }
+}
+
+impl Agent {
+    /// An agent of this cluster, which sees nothing before its cache is ready.
+    #[must_use]
+    pub fn new(client: &Client, cluster: &ClusterName, secrets: Secrets, leadership: Leadership) -> Self {
+        Self {
+            cache: Cache::watch(client, cluster),
+            servers: Servers::default(),
+            secrets,
+            actions: Actions::new(client, cluster),
+            leadership,
+            wanted: None,
+        }
+    }
+
+    /// What Kubernetes says.
+    #[must_use]
+    pub const fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Looks, and plans.
+    ///
+    /// # Errors
+    /// What should be, or how to get in, is not known.
+    pub async fn look(&mut self) -> Result<Sighting, Blind> {
+        let wanted = self.wanted()?;
+        let set = self.cache.set().ok_or_else(|| Blind::NoSet(wanted.cluster.name.to_string()))?;
+        let access = self.secrets.read(&wanted.cluster)?;
+        let scale = set.spec.as_ref().and_then(|spec| spec.replicas).and_then(|pods| u32::try_from(pods).ok());
+        let generation = set.metadata.generation.unwrap_or_default();
+        let observed = set.status.as_ref().and_then(|status| status.observed_generation).unwrap_or_default();
+        let pods = self.cache.pods(&set);
+        let Wanted { cluster, desired } = &*wanted;
+        let look = self.servers.look(cluster, desired, &access, scale.unwrap_or(1), pods, now()).await;
+        let now = now();
+        let plan = planner::plan(desired, &look.view, now);
+        Ok(Sighting { generation, settled: observed >= generation, plan, look, now, wanted })
+    }
+
+    /// The desired state is read anew only when its text has changed.
+    fn wanted(&mut self) -> Result<Arc<Wanted>, Blind> {
+        let text = self.cache.desired().ok_or_else(|| Blind::NoDesired(self.cache.desired_name()))?;
+        if let Some((last, wanted)) = &self.wanted
+            && *last == text
+        {
+            return Ok(Arc::clone(wanted));
+        }
+        let odd = |problems: Vec<spec::Problem>| {
+            let first = problems.first().map(ToString::to_string);
+            Blind::OddDesired(first.unwrap_or_default())
+        };
+        let read = spec::read(&text, None).map_err(odd)?;
+        let cluster = read.into_iter().next().ok_or_else(|| odd(Vec::new()))?.cluster;
+        let wanted = Arc::new(Wanted { desired: Desired::of(&cluster), cluster });
+        self.wanted = Some((text, Arc::clone(&wanted)));
+        Ok(wanted)
+    }
+
+    /// Has the steps of a plan done. A step that breaks a law is left out, whatever the plan thinks of it.
+    pub async fn perform(&self, sighting: &Sighting) -> Vec<Outcome> {
+        let steps = lawful(&sighting.wanted.desired, &sighting.look.view, sighting.plan.steps());
+        let (servers, actions, leadership, view) =
+            (&self.servers, &self.actions, &self.leadership, &sighting.look.view);
+        Performer { servers, actions, leadership, view }.round(&steps).await
+    }
+}
+
+/// The steps that keep the laws, alone and beside those before them.
+fn lawful(desired: &Desired, view: &View, steps: &[Step]) -> Vec<Step> {
+    let mut kept: Vec<Step> = Vec::with_capacity(steps.len());
+    for step in steps {
+        kept.push(step.clone());
+        if let Err(broken) = check_round(desired, view, &kept) {
+            tracing::error!(%step, law = ?broken.law, why = broken.why, "a step that breaks a law is left out");
+            kept.pop();
+        }
+    }
+    kept
+}
+
+/// The time of day. Clocks may jump: nothing but patience depends on it.
+#[must_use]
+pub fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,67 @@
+//! What the program is told when it starts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use spec::ClusterName;
+
+/// Looks after one Valkey cluster on Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "valkey-topology-agent", version, about, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look after the cluster until told to stop
+    Run {
+        #[command(flatten)]
+        place: Place,
+        /// How much to log
+        #[arg(long, default_value = "info", env = "LOG_LEVEL")]
+        log_level: String,
+        /// How to log
+        #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "LOG_FORMAT")]
+        log_format: LogFormat,
+        /// The port of health and metrics
+        #[arg(long, default_value_t = spec::names::AGENT_PORT)]
+        port: u16,
+        /// Who this agent is, towards others that want the same lease
+        #[arg(long, env = "POD_NAME")]
+        identity: String,
+    },
+    /// Print what would be done now, and why; changes nothing
+    ///
+    /// Exits with 0 if there is nothing to do, 1 if there is something, 2 if it needs help.
+    Plan {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Which cluster, and how to get to it.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// The name of the cluster
+    #[arg(long, env = "VALKEY_CLUSTER")]
+    pub cluster: ClusterName,
+    /// Its namespace; that of the pod or of the kubeconfig's context unless told otherwise
+    #[arg(long, env = "POD_NAMESPACE")]
+    pub namespace: Option<String>,
+    /// A folder with auth/password and tls/{ca.crt,tls.crt,tls.key}, where they are not mounted as the rendered Deployment does
+    #[arg(long)]
+    pub secrets: Option<PathBuf>,
+}
+
+/// How to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one object on each line.
+    Json,
+}

@@ -1,0 +1,83 @@
+//! From arguments to a command and its exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use kube::{Client, Config};
+
+use crate::access::Secrets;
+use crate::arguments::{Arguments, Command, LogFormat, Place};
+use crate::{dry_run, run};
+
+/// Why a command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// There is no way to the API server.
+    #[error("no way to the API server: {0}; run in a pod, or set KUBECONFIG")]
+    NoKubernetes(String),
+    /// The API server does not answer as it should.
+    #[error(transparent)]
+    Api(#[from] crate::kubernetes::ApiError),
+    /// There is nothing to see.
+    #[error(transparent)]
+    Blind(#[from] crate::agent::Blind),
+    /// The system does not give what is needed.
+    #[error("the system refuses: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// The exit code of a command that could not be carried out.
+const FAILED: u8 = 3;
+
+/// Runs the program.
+#[must_use]
+pub fn start() -> ExitCode {
+    let arguments = Arguments::parse();
+    // One thread is enough: nearly all time is spent waiting for answers.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&CommandError::from(error)),
+    };
+    // Only the first provider counts; that there is one already is no error.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    runtime.block_on(obey(arguments.command)).unwrap_or_else(|error| fail(&error))
+}
+
+async fn obey(command: Command) -> Result<ExitCode, CommandError> {
+    match command {
+        Command::Run { place, log_level, log_format, port, identity } => {
+            log(&log_level, log_format);
+            let client = client(&place).await?;
+            run::run(client, &place.cluster, secrets(&place), identity, port).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Plan { place } => dry_run::plan(client(&place).await?, &place.cluster, secrets(&place)).await,
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "the one place where a command says why it failed")]
+fn fail(error: &CommandError) -> ExitCode {
+    eprintln!("valkey-topology-agent: {error}");
+    ExitCode::from(FAILED)
+}
+
+async fn client(place: &Place) -> Result<Client, CommandError> {
+    let mut config = Config::infer().await.map_err(|error| CommandError::NoKubernetes(error.to_string()))?;
+    if let Some(namespace) = &place.namespace {
+        config.default_namespace.clone_from(namespace);
+    }
+    Client::try_from(config).map_err(|error| CommandError::NoKubernetes(error.to_string()))
+}
+
+fn secrets(place: &Place) -> Secrets {
+    place.secrets.as_deref().map_or_else(Secrets::default, Secrets::at)
+}
+
+fn log(level: &str, format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_default();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+}

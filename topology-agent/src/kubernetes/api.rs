@@ -1,0 +1,59 @@
+//! Requests to the API server, each with a bound in time.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+/// How long a request may take; a busy API server takes some seconds.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Why a request did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// There was no answer in time. Whether the request was carried out is not known.
+    #[error("the API server gave no answer in {} s", LONGEST.as_secs())]
+    TimedOut,
+    /// Somebody else changed the object meanwhile, or it is another one by now.
+    #[error("the object has changed meanwhile")]
+    Conflict,
+    /// There is no such object.
+    #[error("there is no such object")]
+    Missing,
+    /// The agent may not do that.
+    #[error("the API server forbids it: {0}")]
+    Forbidden(String),
+    /// Anything else.
+    #[error("the API server answered: {0}")]
+    Failed(String),
+}
+
+impl ApiError {
+    /// Whether the same request may succeed later without anyone doing anything.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::TimedOut | Self::Conflict | Self::Failed(_) => true,
+            Self::Missing | Self::Forbidden(_) => false,
+        }
+    }
+}
+
+impl From<kube::Error> for ApiError {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) if status.code == 409 => Self::Conflict,
+            kube::Error::Api(status) if status.code == 404 => Self::Missing,
+            kube::Error::Api(status) if status.code == 403 || status.code == 401 => Self::Forbidden(status.message),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+/// Waits for an answer, but not for ever.
+///
+/// # Errors
+/// There is no answer in time, or it is an error.
+pub async fn bounded<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, ApiError> {
+    timeout(LONGEST, request).await.map_err(|_| ApiError::TimedOut)?.map_err(ApiError::from)
+}

@@ -1,0 +1,162 @@
+//! Who is at work: one agent at a time, by a Lease.
+//!
+//! The holder renews it every few seconds. It takes itself for the holder only until a moment that it reckons from before it sent its
+//! last renewal, by a clock that does not jump; others wait longer than that, by their own clocks. So no two act at once, however
+//! late answers are.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::api::{ApiError, bounded};
+
+/// How long a lease holds that is not renewed.
+const LENGTH: Duration = Duration::from_secs(15);
+/// How much earlier its holder stops to act on it.
+const MARGIN: Duration = Duration::from_secs(3);
+/// How often it is renewed, and looked at by others.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Whether this agent is the one at work.
+#[derive(Debug, Clone, Default)]
+pub struct Leadership {
+    until: Arc<Mutex<Option<Instant>>>,
+    changed: Arc<Notify>,
+}
+
+impl Leadership {
+    /// That of an agent without rivals, as a command on somebody's machine that changes nothing.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Whether it is right now. Asked before everything that changes anything.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Waits for it to begin or end.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn set(&self, until: Option<Instant>) {
+        let before = self.holds();
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        if before != self.holds() {
+            self.changed.notify_one();
+        }
+    }
+}
+
+/// Tries for the lease of this name, and keeps it, until `stop`; then gives it back.
+pub async fn lead(client: Client, name: String, holder: String, leadership: Leadership, stop: Arc<Notify>) {
+    let mut candidate = Candidate { leases: Api::default_namespaced(client), name, holder, seen: None };
+    loop {
+        let asked = Instant::now();
+        match candidate.try_for_it(asked).await {
+            Ok(true) => leadership.set(Some(asked + LENGTH - MARGIN)),
+            Ok(false) => leadership.set(None),
+            // What was held is held on to until its end.
+            Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
+        }
+        tokio::select! {
+            () = stop.notified() => break,
+            () = sleep(PAUSE) => {}
+        }
+    }
+    if leadership.holds() {
+        leadership.set(None);
+        if let Err(error) = candidate.give_back().await {
+            tracing::warn!(%error, "the lease could not be given back; it ends by itself");
+        }
+    }
+}
+
+struct Candidate {
+    leases: Api<Lease>,
+    name: String,
+    holder: String,
+    /// The version of the lease when it was last seen to change, and when that was by our own clock.
+    seen: Option<(String, Instant)>,
+}
+
+impl Candidate {
+    /// Whether the lease is ours after this.
+    async fn try_for_it(&mut self, now: Instant) -> Result<bool, ApiError> {
+        let Some(lease) = bounded(self.leases.get_opt(&self.name)).await? else {
+            return self.write(None).await;
+        };
+        if self.is_free(&lease, now) { self.write(Some(lease)).await } else { Ok(false) }
+    }
+
+    /// Ours, given back, or unchanged for longer than its holder may act on it.
+    fn is_free(&mut self, lease: &Lease, now: Instant) -> bool {
+        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
+        if holder.is_empty() || holder == self.holder {
+            return true;
+        }
+        let version = lease.metadata.resource_version.clone().unwrap_or_default();
+        match &self.seen {
+            Some((seen, since)) if *seen == version => now.duration_since(*since) > LENGTH,
+            Some(_) | None => {
+                self.seen = Some((version, now));
+                false
+            }
+        }
+    }
+
+    /// Writes our name into the lease, unless someone else was faster.
+    async fn write(&self, lease: Option<Lease>) -> Result<bool, ApiError> {
+        let parameters = PostParams::default();
+        let written = match &lease {
+            None => bounded(self.leases.create(&parameters, &self.ours(None))).await,
+            Some(lease) => bounded(self.leases.replace(&self.name, &parameters, &self.ours(Some(lease)))).await,
+        };
+        match written {
+            Ok(_) => Ok(true),
+            Err(ApiError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn ours(&self, lease: Option<&Lease>) -> Lease {
+        let before = lease.and_then(|lease| lease.spec.clone()).unwrap_or_default();
+        let renewal = before.holder_identity.as_deref() == Some(&self.holder);
+        let now = MicroTime(Timestamp::now());
+        let transitions = before.lease_transitions.unwrap_or_default() + i32::from(!renewal);
+        let spec = LeaseSpec {
+            holder_identity: Some(self.holder.clone()),
+            lease_duration_seconds: i32::try_from(LENGTH.as_secs()).ok(),
+            acquire_time: before.acquire_time.filter(|_| renewal).or(Some(now.clone())),
+            renew_time: Some(now),
+            lease_transitions: Some(transitions),
+            ..before
+        };
+        self.named(lease, spec)
+    }
+
+    fn named(&self, lease: Option<&Lease>, spec: LeaseSpec) -> Lease {
+        let fresh = || ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
+        Lease { metadata: lease.map_or_else(fresh, |lease| lease.metadata.clone()), spec: Some(spec) }
+    }
+
+    async fn give_back(&self) -> Result<(), ApiError> {
+        let Some(lease) = bounded(self.leases.get_opt(&self.name)).await? else { return Ok(()) };
+        let spec = lease.spec.clone().unwrap_or_default();
+        if spec.holder_identity.as_deref() != Some(&self.holder) {
+            return Ok(());
+        }
+        let free = LeaseSpec { holder_identity: None, ..spec };
+        bounded(self.leases.replace(&self.name, &PostParams::default(), &self.named(Some(&lease), free))).await.map(drop)
+    }
+}

@@ -1,0 +1,13 @@
+//! What Kubernetes says, and what is asked of it.
+
+mod actions;
+mod api;
+mod lease;
+mod pods;
+mod watch;
+
+pub use actions::{Actions, FIELD_MANAGER};
+pub use api::{ApiError, bounded};
+pub use lease::{Leadership, lead};
+pub use pods::{PodFacts, ordinal, runs};
+pub use watch::Cache;

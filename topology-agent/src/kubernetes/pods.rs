@@ -1,0 +1,126 @@
+//! What Kubernetes says of a pod, as far as it matters.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Container, ContainerState, PersistentVolumeClaim, Pod};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as KubeTime;
+use planner::{Labels, Ordinal, Place, RoleLabel, Template, Time};
+use spec::names;
+
+/// The label of a pod that Kubernetes copies from its host.
+const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+/// The label that tells from which version of the template a pod was made.
+const REVISION_LABEL: &str = "controller-revision-hash";
+
+/// What Kubernetes says of a pod.
+#[derive(Debug, Clone)]
+pub struct PodFacts {
+    /// The number of the pod.
+    pub ordinal: Ordinal,
+    /// What the planner looks at, but for what its server says.
+    pub pod: planner::Pod,
+    /// Whether its server's process runs.
+    pub runs: bool,
+}
+
+/// What Kubernetes says of the pod of this number; none if it is no pod of its `StatefulSet`.
+#[must_use]
+pub(super) fn facts(
+    ordinal: Ordinal,
+    set: &StatefulSet,
+    pod: &Pod,
+    claim: Option<&PersistentVolumeClaim>,
+) -> Option<PodFacts> {
+    let owner = pod.metadata.owner_references.as_ref()?.iter().find(|owner| owner.controller == Some(true))?;
+    if Some(&owner.uid) != set.metadata.uid.as_ref() {
+        return None;
+    }
+    let state = server_state(pod);
+    let seen = planner::Pod {
+        uid: Arc::from(pod.metadata.uid.as_deref()?),
+        template: template(set, pod),
+        place: place(pod),
+        address: pod.status.as_ref().and_then(|status| status.pod_ip.as_deref()?.parse::<IpAddr>().ok()),
+        started: started(pod, state),
+        terminating: pod.metadata.deletion_timestamp.is_some(),
+        labels: labels(pod),
+        volume: claim.and_then(claimed),
+        memory_limit: pod.spec.as_ref().and_then(|spec| memory_limit(spec.containers.iter())),
+        sight: planner::Sight::Down,
+    };
+    Some(PodFacts { ordinal, pod: seen, runs: runs(pod) })
+}
+
+/// The number of the pod of this name.
+#[must_use]
+pub fn ordinal(cluster: &str, pod: &str) -> Option<Ordinal> {
+    let digits = pod.strip_prefix(cluster)?.strip_prefix('-')?;
+    let number = digits.parse().ok().map(Ordinal)?;
+    (number.0.to_string() == digits).then_some(number)
+}
+
+/// Whether its server's process runs, as far as Kubernetes knows.
+#[must_use]
+pub fn runs(pod: &Pod) -> bool {
+    server_state(pod).is_some_and(|state| state.running.is_some())
+}
+
+fn server_state(pod: &Pod) -> Option<&ContainerState> {
+    let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
+    containers.iter().find(|container| container.name == names::SERVER_CONTAINER)?.state.as_ref()
+}
+
+/// Before the controller has seen the latest template, nobody can tell; then it counts as current.
+fn template(set: &StatefulSet, pod: &Pod) -> Template {
+    let latest = set.status.as_ref().and_then(|status| status.update_revision.as_deref());
+    let own = pod.metadata.labels.as_ref().and_then(|labels| labels.get(REVISION_LABEL)).map(String::as_str);
+    match (latest, own) {
+        (Some(latest), Some(own)) if latest != own => Template::Old,
+        _ => Template::Current,
+    }
+}
+
+fn place(pod: &Pod) -> Place {
+    let host = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).map(Arc::from);
+    let zone = pod.metadata.labels.as_ref().and_then(|labels| labels.get(ZONE_LABEL)).map(|zone| Arc::from(zone.as_str()));
+    Place { host, zone }
+}
+
+fn started(pod: &Pod, state: Option<&ContainerState>) -> Time {
+    let running = state.and_then(|state| state.running.as_ref()?.started_at.as_ref());
+    let ended = state.and_then(|state| state.terminated.as_ref()?.started_at.as_ref());
+    let last = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref()?.first()?.last_state.as_ref());
+    let before = last.and_then(|state| state.terminated.as_ref()?.started_at.as_ref());
+    running.or(ended).or(before).or(pod.metadata.creation_timestamp.as_ref()).map_or(Time::default(), moment)
+}
+
+pub(super) fn moment(time: &KubeTime) -> Time {
+    Time(u64::try_from(time.0.as_millisecond()).unwrap_or_default())
+}
+
+fn labels(pod: &Pod) -> Labels {
+    let label = |name: &str| pod.metadata.labels.as_ref().and_then(|labels| labels.get(name)).map(String::as_str);
+    let role = match label(names::ROLE_LABEL) {
+        Some(names::PRIMARY) => Some(RoleLabel::Primary),
+        Some(names::REPLICA) => Some(RoleLabel::Replica),
+        Some(_) | None => None,
+    };
+    Labels { role, shard: label(names::SHARD_LABEL).and_then(|shard| shard.parse().ok()) }
+}
+
+fn claimed(claim: &PersistentVolumeClaim) -> Option<u64> {
+    let requests = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
+    requests.get("storage").and_then(bytes)
+}
+
+fn memory_limit<'a>(mut containers: impl Iterator<Item = &'a Container>) -> Option<u64> {
+    let server = containers.find(|container| container.name == names::SERVER_CONTAINER)?;
+    server.resources.as_ref()?.limits.as_ref()?.get("memory").and_then(bytes)
+}
+
+fn bytes(quantity: &Quantity) -> Option<u64> {
+    quantity.0.parse().ok().map(spec::Quantity::rounded_up)
+}

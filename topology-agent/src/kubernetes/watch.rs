@@ -1,0 +1,125 @@
+//! What Kubernetes says of a cluster, kept up to date by watches.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use spec::{ClusterName, names};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::api::ApiError;
+use super::pods::{PodFacts, facts, ordinal};
+
+/// How long the first lists may take.
+const FIRST: Duration = Duration::from_secs(60);
+
+/// What Kubernetes says of a cluster.
+pub struct Cache {
+    cluster: ClusterName,
+    namespace: String,
+    pods: Store<Pod>,
+    sets: Store<StatefulSet>,
+    claims: Store<PersistentVolumeClaim>,
+    desired: Store<ConfigMap>,
+    changed: Arc<Notify>,
+}
+
+impl Cache {
+    /// Begins to watch. The tasks end with the runtime.
+    #[must_use]
+    pub fn watch(client: &Client, cluster: &ClusterName) -> Self {
+        let changed = Arc::new(Notify::new());
+        let named = |name: &str| watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let servers = format!("{}={cluster},{}={}", names::CLUSTER_LABEL, names::COMPONENT_LABEL, names::SERVER);
+        let of_servers = || watcher::Config::default().labels(&servers);
+        let api = || client.clone();
+        Self {
+            cluster: cluster.clone(),
+            namespace: client.default_namespace().to_owned(),
+            pods: keep(Api::default_namespaced(api()), of_servers(), &changed),
+            sets: keep(Api::default_namespaced(api()), named(cluster.as_str()), &changed),
+            claims: keep(Api::default_namespaced(api()), of_servers(), &changed),
+            desired: keep(Api::default_namespaced(api()), named(&names::desired(cluster)), &changed),
+            changed,
+        }
+    }
+
+    /// Waits until every watch has its first list.
+    ///
+    /// # Errors
+    /// One of them has none in a minute.
+    pub async fn ready(&self) -> Result<(), ApiError> {
+        let all = async {
+            let unit = |ready: Result<(), reflector::store::WriterDropped>| ready.map_err(|_| ApiError::TimedOut);
+            unit(self.pods.wait_until_ready().await)?;
+            unit(self.sets.wait_until_ready().await)?;
+            unit(self.claims.wait_until_ready().await)?;
+            unit(self.desired.wait_until_ready().await)
+        };
+        timeout(FIRST, all).await.map_err(|_| ApiError::TimedOut)?
+    }
+
+    /// The name of the ConfigMap with the desired state.
+    #[must_use]
+    pub fn desired_name(&self) -> String {
+        names::desired(&self.cluster)
+    }
+
+    /// Waits for a change.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// The text of the desired state; none if there is no such ConfigMap.
+    #[must_use]
+    pub fn desired(&self) -> Option<String> {
+        let map = self.desired.state().into_iter().next()?;
+        map.data.as_ref()?.get(names::DESIRED_STATE_KEY).cloned()
+    }
+
+    /// The `StatefulSet`; none if there is none.
+    #[must_use]
+    pub fn set(&self) -> Option<Arc<StatefulSet>> {
+        self.sets.state().into_iter().next()
+    }
+
+    /// What is said of each pod of that `StatefulSet`.
+    #[must_use]
+    pub fn pods(&self, set: &StatefulSet) -> Vec<PodFacts> {
+        let facts_of = |pod: &Arc<Pod>| {
+            let ordinal = ordinal(self.cluster.as_str(), pod.metadata.name.as_deref()?)?;
+            let claim = ObjectRef::new(&names::claim(&self.cluster, ordinal.0)).within(&self.namespace);
+            facts(ordinal, set, pod, self.claims.get(&claim).as_deref())
+        };
+        self.pods.state().iter().filter_map(facts_of).collect()
+    }
+}
+
+/// Fills a store from a watch that takes up again by itself, with pauses that grow, whatever becomes of it.
+fn keep<K>(api: Api<K>, which: watcher::Config, changed: &Arc<Notify>) -> Store<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (store, writer) = reflector::store();
+    let changed = Arc::clone(changed);
+    let kind = K::kind(&()).into_owned();
+    tokio::spawn(async move {
+        let slim = |object: &mut K| object.meta_mut().managed_fields = None;
+        let mut events = watcher(api, which).default_backoff().modify(slim).reflect(writer).boxed();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(_) => changed.notify_one(),
+                Err(error) => tracing::warn!(kind, %error, "a watch broke, and begins anew"),
+            }
+        }
+    });
+    store
+}

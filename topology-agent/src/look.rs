@@ -1,0 +1,234 @@
+//! One look: what Kubernetes says, and what every server answers, side by side.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use planner::{Desired, Opinion, Ordinal, Role, Row, Sight, SlotSet, Time, View};
+use spec::{Cluster, names};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::access::Access;
+use crate::kubernetes::PodFacts;
+use crate::valkey::{Answer, AskError, Connection, Endpoint, Gauges, ask_all, count_strays};
+
+/// How long all questions to one server may take.
+const LONGEST: Duration = Duration::from_secs(3);
+/// How long, if it gave no answer the last time: one that has come back answers at once, and the others wait no longer for it.
+const IMPATIENT: Duration = Duration::from_millis(500);
+
+/// What was seen, and what nobody decides by.
+#[derive(Debug, Clone, Default)]
+pub struct Look {
+    /// What the planner decides by.
+    pub view: View,
+    /// What people watch of each server that answered.
+    pub gauges: BTreeMap<Ordinal, Gauges>,
+    /// Why the others did not.
+    pub failures: BTreeMap<Ordinal, AskError>,
+}
+
+/// The servers of one cluster, with a connection to each.
+#[derive(Debug, Default)]
+pub struct Servers {
+    contacts: BTreeMap<Ordinal, Arc<Contact>>,
+}
+
+/// A server's pod, and the connection to it.
+#[derive(Debug)]
+pub struct Contact {
+    uid: Arc<str>,
+    endpoint: Endpoint,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    connection: Option<Arc<Connection>>,
+    silent: bool,
+    counted: Option<Counted>,
+}
+
+/// Stray keys are counted anew when what they depend on has changed, and as long as there are any.
+#[derive(Debug, Clone, PartialEq)]
+struct Counted {
+    owned: SlotSet,
+    open: Vec<planner::OpenSlot>,
+    complete: bool,
+    strays: SlotSet,
+}
+
+impl Contact {
+    /// The connection; a new one where there is none, or the last one broke.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or does not let us in.
+    pub async fn connection(&self) -> Result<Arc<Connection>, AskError> {
+        let mut state = self.state.lock().await;
+        if let Some(connection) = &state.connection {
+            return Ok(Arc::clone(connection));
+        }
+        let connection = Arc::new(Connection::open(&self.endpoint).await?);
+        state.connection = Some(Arc::clone(&connection));
+        state.counted = None;
+        Ok(connection)
+    }
+
+    /// Where the server is, and how it lets us in.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Drops the connection if what came of a command says that it cannot be relied upon any more.
+    pub async fn noted<T>(&self, result: Result<T, AskError>) -> Result<T, AskError> {
+        if result.as_ref().is_err_and(|error| !error.spares_connection()) {
+            self.state.lock().await.connection = None;
+        }
+        result
+    }
+
+    async fn ask(&self, wanted: &Wanted<'_>) -> Result<Answer, AskError> {
+        let silent = self.state.lock().await.silent;
+        let limit = if silent { IMPATIENT } else { LONGEST };
+        let answer = timeout(limit, self.ask_without_limit(wanted)).await.unwrap_or(Err(AskError::TimedOut));
+        let answer = self.noted(answer).await;
+        let passing = answer.as_ref().is_err_and(|error| matches!(error, AskError::Unreachable(_) | AskError::TimedOut));
+        self.state.lock().await.silent = passing;
+        answer
+    }
+
+    async fn ask_without_limit(&self, wanted: &Wanted<'_>) -> Result<Answer, AskError> {
+        let connection = self.connection().await?;
+        let pod_of = |host: &str| wanted.pods.get(host).copied();
+        let mut answer = ask_all(&connection, &wanted.desired.settings, pod_of, wanted.now).await?;
+        if answer.server.role == Role::Primary {
+            answer.server.strays = self.strays(&connection, &answer).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn strays(&self, connection: &Connection, answer: &Answer) -> Result<SlotSet, AskError> {
+        let server = &answer.server;
+        let owned = answer.rows.iter().find(|row| row.id == server.id).map_or(SlotSet::EMPTY, |row| row.slots.clone());
+        let complete = answer.rows.iter().map(|row| usize::from(row.slots.len())).sum::<usize>() == usize::from(planner::SLOTS);
+        let open = server.open.clone();
+        let last = self.state.lock().await.counted.clone();
+        if let Some(last) = last
+            && (&last.owned, &last.open, last.complete) == (&owned, &open, complete)
+            && complete
+            && last.strays.is_empty()
+        {
+            return Ok(SlotSet::EMPTY);
+        }
+        let strays = count_strays(connection, &owned, server.keys).await?;
+        self.state.lock().await.counted = Some(Counted { owned, open, complete, strays: strays.clone() });
+        Ok(strays)
+    }
+}
+
+struct Wanted<'a> {
+    desired: &'a Desired,
+    pods: &'a HashMap<String, Ordinal>,
+    now: Time,
+}
+
+impl Servers {
+    /// The contact of a pod.
+    #[must_use]
+    pub fn contact(&self, pod: Ordinal) -> Option<Arc<Contact>> {
+        self.contacts.get(&pod).cloned()
+    }
+
+    /// Looks at all pods at once. No server is waited for longer than three seconds.
+    pub async fn look(
+        &mut self,
+        cluster: &Cluster,
+        desired: &Desired,
+        access: &Access,
+        scale: u32,
+        pods: Vec<PodFacts>,
+        now: Time,
+    ) -> Look {
+        self.keep_contacts(cluster, access, &pods);
+        let most = pods.iter().map(|facts| facts.ordinal.0 + 1).chain([scale, desired.pods()]).max().unwrap_or_default();
+        let hosts = (0..most).map(|ordinal| (names::host_name(cluster, ordinal), Ordinal(ordinal))).collect();
+        let wanted = Wanted { desired, pods: &hosts, now };
+        let asked = pods.iter().map(|facts| async {
+            match self.contacts.get(&facts.ordinal) {
+                Some(contact) => Some(contact.ask(&wanted).await),
+                None => None,
+            }
+        });
+        let answers = join_all(asked).await;
+        let mut gathered = Gathered { look: Look::default(), opinions: HashMap::new() };
+        gathered.look.view.scale = scale;
+        for (facts, answer) in pods.into_iter().zip(answers) {
+            gathered.add(facts, answer);
+        }
+        gathered.look
+    }
+
+    /// A contact for every pod whose process runs; those of other pods, or with other ways in, are dropped.
+    fn keep_contacts(&mut self, cluster: &Cluster, access: &Access, pods: &[PodFacts]) {
+        let mut kept = BTreeMap::new();
+        for facts in pods.iter().filter(|facts| facts.runs) {
+            let Some(address) = facts.pod.address else { continue };
+            let name = names::host_name(cluster, facts.ordinal.0);
+            let tls = access.tls.as_ref().map(|tls| (name, Arc::clone(tls)));
+            let endpoint = Endpoint { address, port: names::CLIENT_PORT, tls, password: access.password.clone() };
+            let known = self.contacts.remove(&facts.ordinal);
+            let same = known.filter(|known| known.uid == facts.pod.uid && known.endpoint.is_same(&endpoint));
+            let fresh = || Arc::new(Contact { uid: Arc::clone(&facts.pod.uid), endpoint, state: Mutex::default() });
+            kept.insert(facts.ordinal, same.unwrap_or_else(fresh));
+        }
+        self.contacts = kept;
+    }
+}
+
+/// Opinions that servers share are kept once.
+struct Gathered {
+    look: Look,
+    opinions: HashMap<Vec<Row>, usize>,
+}
+
+impl Gathered {
+    fn add(&mut self, facts: PodFacts, answer: Option<Result<Answer, AskError>>) {
+        let mut pod = facts.pod;
+        pod.sight = match answer {
+            None => Sight::Down,
+            Some(Ok(answer)) => {
+                self.look.gauges.insert(facts.ordinal, answer.gauges);
+                Sight::Seen(Box::new(planner::Server { opinion: self.opinion(answer.rows), ..answer.server }))
+            }
+            Some(Err(error)) => {
+                let sight = sight(&error);
+                self.look.failures.insert(facts.ordinal, error);
+                sight
+            }
+        };
+        self.look.view.pods.insert(facts.ordinal, pod);
+    }
+
+    fn opinion(&mut self, rows: Vec<Row>) -> usize {
+        let opinions = &mut self.look.view.opinions;
+        *self.opinions.entry(rows).or_insert_with_key(|rows| {
+            opinions.push(Opinion { rows: rows.clone() });
+            opinions.len() - 1
+        })
+    }
+}
+
+fn sight(error: &AskError) -> Sight {
+    match error {
+        AskError::Loading => Sight::Loading,
+        AskError::Locked(_) => Sight::Locked,
+        AskError::Unreachable(_)
+        | AskError::TimedOut
+        | AskError::Untrusted(_)
+        | AskError::Refused(_)
+        | AskError::Odd { .. } => Sight::Silent,
+    }
+}

@@ -1,0 +1,117 @@
+//! Moves slots key by key, for servers that know no other way.
+//!
+//! The order matters: at every moment the slot has one owner, and whoever asks for a key finds it. What is cut short shows as an open
+//! slot, which the next plan carries on with.
+
+use std::time::Duration;
+
+use planner::{SlotSet, Target};
+use tokio::time::Instant;
+
+use super::StepError;
+use crate::look::Contact;
+use crate::valkey::{AskError, Connection, Endpoint, Info, Reply};
+
+/// How long slots are moved before the agent looks again.
+const TURN: Duration = Duration::from_secs(2);
+/// How many keys are sent at once: both servers wait for them.
+const BATCH: &str = "50";
+/// How long servers may take to send them, in milliseconds.
+const SEND: &str = "5000";
+
+/// The way from one primary to another.
+pub(super) struct Move<'a> {
+    source: Target,
+    target: Target,
+    from: &'a Contact,
+    to: &'a Contact,
+}
+
+impl<'a> Move<'a> {
+    pub(super) const fn new(source: Target, from: &'a Contact, target: Target, to: &'a Contact) -> Self {
+        Self { source, target, from, to }
+    }
+
+    /// Moves slots one after the other, for as long as a turn lasts.
+    ///
+    /// Connections of its own: databases are chosen on them.
+    pub(super) async fn slots(&self, slots: &SlotSet, fence: impl Fn() -> Result<(), StepError>) -> Result<(), StepError> {
+        let from = Connection::open(self.from.endpoint()).await?;
+        let to = Connection::open(self.to.endpoint()).await?;
+        let databases: Vec<u16> = Info::read(&from.ask("INFO", &["keyspace"]).await?.text("INFO")?).databases().collect();
+        let end = Instant::now() + TURN;
+        for slot in slots.iter().take_while(|_| Instant::now() < end) {
+            self.slot(&from, &to, &slot.to_string(), &databases, &fence).await?;
+        }
+        Ok(())
+    }
+
+    async fn slot(
+        &self,
+        from: &Connection,
+        to: &Connection,
+        slot: &str,
+        databases: &[u16],
+        fence: impl Fn() -> Result<(), StepError>,
+    ) -> Result<(), StepError> {
+        fence()?;
+        let (source, target) = (self.source.id.to_string(), self.target.id.to_string());
+        unless_owner(to.tell("CLUSTER", &["SETSLOT", slot, "IMPORTING", &source]).await)?;
+        unless_owner(from.tell("CLUSTER", &["SETSLOT", slot, "MIGRATING", &target]).await)?;
+        for database in databases {
+            from.tell("SELECT", &[&database.to_string()]).await?;
+            self.keys(from, slot, &database.to_string(), &fence).await?;
+        }
+        fence()?;
+        // The target first: were it the other way round and the target lost, nobody would own the slot.
+        to.tell("CLUSTER", &["SETSLOT", slot, "NODE", &target]).await?;
+        from.tell("CLUSTER", &["SETSLOT", slot, "NODE", &target]).await?;
+        Ok(())
+    }
+
+    async fn keys(
+        &self,
+        from: &Connection,
+        slot: &str,
+        database: &str,
+        fence: impl Fn() -> Result<(), StepError>,
+    ) -> Result<(), StepError> {
+        loop {
+            let keys = from.ask("CLUSTER", &["GETKEYSINSLOT", slot, BATCH]).await?.list("CLUSTER GETKEYSINSLOT")?;
+            let keys = keys.into_iter().map(|key| key.bytes("CLUSTER GETKEYSINSLOT")).collect::<Result<Vec<_>, _>>()?;
+            if keys.is_empty() {
+                return Ok(());
+            }
+            fence()?;
+            self.send(from, database, &keys).await?;
+        }
+    }
+
+    /// Keys that are on both sides were sent before, and the answer was lost: the source is their owner, so its values stand.
+    async fn send(&self, from: &Connection, database: &str, keys: &[Vec<u8>]) -> Result<(), StepError> {
+        match from.tell_bytes("MIGRATE", self.arguments(database, keys, None)).await {
+            Err(AskError::Refused(why)) if why.contains("BUSYKEY") => {
+                from.tell_bytes("MIGRATE", self.arguments(database, keys, Some("REPLACE"))).await?;
+            }
+            other => drop(other?),
+        }
+        Ok(())
+    }
+
+    fn arguments(&self, database: &str, keys: &[Vec<u8>], replace: Option<&str>) -> Vec<Vec<u8>> {
+        let Endpoint { address, port, password, .. } = self.to.endpoint();
+        let (address, port) = (address.to_string(), port.to_string());
+        let head = [address.as_str(), &port, "", database, SEND].into_iter().chain(replace);
+        let password = password.iter().flat_map(|password| ["AUTH", password.as_str()]);
+        let words = head.chain(password).chain(["KEYS"]).map(|word| word.as_bytes().to_vec());
+        words.chain(keys.iter().cloned()).collect()
+    }
+}
+
+/// A slot that has arrived, or has left, is past this point.
+fn unless_owner(result: Result<Reply, AskError>) -> Result<(), AskError> {
+    match result {
+        Err(AskError::Refused(why)) if why.contains("already the owner") || why.contains("not the owner") => Ok(()),
+        other => other.map(drop),
+    }
+}

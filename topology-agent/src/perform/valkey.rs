@@ -1,0 +1,162 @@
+//! Steps that servers take.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use planner::{FailoverMode, Migration, NodeId, Role, SlotSet, Target};
+use tokio::time::{Instant, sleep};
+
+use super::classic::Move;
+use super::{Performer, StepError};
+use crate::valkey::{AskError, Reply};
+
+/// How long a failover is watched: servers give it up after five seconds.
+const FAILOVER: Duration = Duration::from_secs(5);
+const GLANCE: Duration = Duration::from_millis(10);
+
+impl Performer<'_> {
+    /// Both are asked who they are, at the address that is to be greeted.
+    pub(super) async fn meet(&self, node: Target, peer: Target, address: IpAddr) -> Result<(), StepError> {
+        let (contact, _) = self.node(peer).await?;
+        if contact.endpoint().address != address {
+            return Err(StepError::Changed("the pod has another address by now"));
+        }
+        self.tell(node, &["MEET", &address.to_string(), &contact.endpoint().port.to_string()]).await
+    }
+
+    pub(super) async fn tell_slots(&self, node: Target, verb: &'static str, slots: &SlotSet) -> Result<(), StepError> {
+        let ranges = ranges(slots);
+        let arguments: Vec<&str> = std::iter::once(verb).chain(ranges.iter().map(String::as_str)).collect();
+        self.tell(node, &arguments).await
+    }
+
+    /// A new epoch first: what is claimed under it, nobody disputes. A server gives up only what it takes for another's.
+    pub(super) async fn claim_slots(&self, node: Target, slots: &SlotSet) -> Result<(), StepError> {
+        self.tell(node, &["BUMPEPOCH"]).await?;
+        let taken = self.view.pods.get(&node.pod).and_then(planner::Pod::server).and_then(|server| self.view.opinion(server));
+        let taken = taken.map_or(SlotSet::EMPTY, |opinion| {
+            opinion.rows.iter().filter(|row| row.id != node.id).fold(SlotSet::EMPTY, |all, row| all.or(&row.slots))
+        });
+        let disputed = slots.and(&taken);
+        if !disputed.is_empty() {
+            self.tell_slots(node, "DELSLOTSRANGE", &disputed).await?;
+        }
+        self.tell_slots(node, "ADDSLOTSRANGE", slots).await
+    }
+
+    /// Forgetting what is not known has been done before.
+    pub(super) async fn forget(&self, node: Target, gone: NodeId) -> Result<(), StepError> {
+        match self.tell(node, &["FORGET", &gone.to_string()]).await {
+            Err(StepError::Ask(AskError::Refused(why))) if why.contains("Unknown node") => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Ends when the replica leads, or when servers have given it up.
+    pub(super) async fn fail_over(&self, replica: Target, primary: NodeId, mode: FailoverMode) -> Result<(), StepError> {
+        match mode {
+            FailoverMode::Planned => self.tell(replica, &["FAILOVER"]).await?,
+            FailoverMode::Forced => {
+                self.is_gone(primary).await?;
+                self.tell(replica, &["FAILOVER", "FORCE"]).await?;
+            }
+            FailoverMode::Takeover => {
+                self.is_gone(primary).await?;
+                self.tell(replica, &["FAILOVER", "TAKEOVER"]).await?;
+            }
+        }
+        let (contact, connection) = self.node(replica).await?;
+        let end = Instant::now() + FAILOVER;
+        while Instant::now() < end {
+            let role = contact.noted(connection.ask("ROLE", &[]).await).await?;
+            if is_primary(&role) {
+                return Ok(());
+            }
+            sleep(GLANCE).await;
+        }
+        Err(StepError::Changed("servers gave the failover up"))
+    }
+
+    /// Whether a node's process has ended: its pod does not run, or runs another node.
+    async fn is_gone(&self, node: NodeId) -> Result<(), StepError> {
+        let rows = self.view.opinions.iter().filter_map(|opinion| opinion.row(node));
+        let pod = rows.filter_map(|row| row.pod).next().ok_or(StepError::Changed("nobody knows its pod"))?;
+        if let Some(other) = self.view.pods.get(&pod).and_then(planner::Pod::server).filter(|server| server.id != node) {
+            return self.node(Target { pod, id: other.id }).await.map(drop);
+        }
+        self.does_not_run(pod).await.map(drop)
+    }
+
+    pub(super) async fn migrate(
+        &self,
+        source: Target,
+        target: Target,
+        slots: &SlotSet,
+        how: Migration,
+    ) -> Result<(), StepError> {
+        match how {
+            Migration::Atomic => {
+                let ranges = ranges(slots);
+                let id = target.id.to_string();
+                let arguments = ["MIGRATESLOTS", "SLOTSRANGE"].into_iter();
+                let arguments: Vec<&str> = arguments.chain(ranges.iter().map(String::as_str)).chain(["NODE", &id]).collect();
+                self.tell(source, &arguments).await
+            }
+            Migration::Classic => {
+                let (from, _) = self.node(source).await?;
+                let (to, _) = self.node(target).await?;
+                Move::new(source, &from, target, &to).slots(slots, || self.fence()).await
+            }
+        }
+    }
+
+    pub(super) async fn close_slots(&self, node: Target, slots: &SlotSet) -> Result<(), StepError> {
+        for slot in slots.iter() {
+            self.tell(node, &["SETSLOT", &slot.to_string(), "STABLE"]).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn configure(&self, node: Target, settings: &BTreeMap<String, String>) -> Result<(), StepError> {
+        let (contact, connection) = self.node(node).await?;
+        let pairs = settings.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+        let arguments: Vec<&str> = std::iter::once("SET").chain(pairs).collect();
+        self.fence()?;
+        contact.noted(connection.tell("CONFIG", &arguments).await).await?;
+        Ok(())
+    }
+
+    /// What a node does by its own word.
+    pub(super) async fn role(&self, node: Target) -> Result<(Role, usize), StepError> {
+        let (contact, connection) = self.node(node).await?;
+        let role = contact.noted(connection.ask("ROLE", &[]).await).await?;
+        if is_primary(&role) {
+            return Ok((Role::Primary, replicas(role)));
+        }
+        let nodes = contact.noted(connection.ask("CLUSTER", &["NODES"]).await).await?.text("CLUSTER NODES")?;
+        let table = crate::valkey::Table::read(&nodes, |_| None)
+            .map_err(|odd| AskError::Odd { command: "CLUSTER NODES", what: odd.to_string() })?;
+        let role = table.own().and_then(|row| row.role).ok_or(StepError::Changed("it follows nobody that it knows"))?;
+        Ok((role, 0))
+    }
+}
+
+/// First and last slot of each range, as words.
+fn ranges(slots: &SlotSet) -> Vec<String> {
+    slots.ranges().flat_map(|(start, end)| [start.to_string(), end.to_string()]).collect()
+}
+
+/// `[master, offset, [replica, …]]`
+fn is_primary(role: &Reply) -> bool {
+    let Reply::List(items) = role else { return false };
+    items.first() == Some(&Reply::Text("master".to_owned()))
+}
+
+fn replicas(role: Reply) -> usize {
+    let Reply::List(items) = role else { return 0 };
+    match items.into_iter().nth(2) {
+        Some(Reply::List(replicas)) => replicas.len(),
+        Some(Reply::Nil | Reply::Number(_) | Reply::Text(_) | Reply::Bytes(_)) | None => 0,
+    }
+}

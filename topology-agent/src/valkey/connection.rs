@@ -1,0 +1,181 @@
+//! One connection to one server. The client library is named here and nowhere else.
+//!
+//! A connection serves until anything but a refusal comes of a command; then it is dropped, for the library may go on without
+//! noticing that the other side is gone. No command is ever sent twice, and none touches a key: one `CLUSTERDOWN` would end it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fred::interfaces::ClientLike;
+use fred::prelude::{Builder, Client, Config, Error, ErrorKind, ServerConfig, Value};
+use fred::types::config::{Server, TlsConfig, UnresponsiveConfig};
+use fred::types::{ClusterHash, CustomCommand};
+use tokio::time::timeout;
+
+use super::reply::{AskError, Reply};
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long an answer may take: servers themselves bound what they do at five seconds.
+const ANSWER: Duration = Duration::from_secs(6);
+/// How long any one answer to a question may take; see [`Connection::ask`].
+pub(super) const LOOK: Duration = Duration::from_secs(2);
+
+/// Where a server is, and how to be let in.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// The name that its certificate has to hold, and whom to trust; none without TLS.
+    pub tls: Option<(String, Arc<rustls::ClientConfig>)>,
+    /// The password; none if there is none.
+    pub password: Option<String>,
+}
+
+impl Endpoint {
+    /// Whether it is the same server, let in the same way.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let trust = |endpoint: &Self| endpoint.tls.as_ref().map(|(_, trust)| Arc::as_ptr(trust));
+        (self.address, self.port, &self.password) == (other.address, other.port, &other.password)
+            && trust(self) == trust(other)
+    }
+}
+
+/// A connection to a server.
+#[derive(Debug)]
+pub struct Connection {
+    client: Client,
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// The server cannot be reached in time, is not to be trusted, or does not let us in.
+    pub async fn open(endpoint: &Endpoint) -> Result<Self, AskError> {
+        let client = client(endpoint).map_err(|error| understand(&error))?;
+        match timeout(CONNECT, client.init()).await {
+            Err(_) => Err(AskError::TimedOut),
+            Ok(Err(error)) => Err(understand(&error)),
+            // The task ends with the client.
+            Ok(Ok(_task)) => Ok(Self { client }),
+        }
+    }
+
+    /// Asks something that changes nothing; two seconds are enough for that.
+    ///
+    /// # Errors
+    /// There is no answer, or it is a refusal.
+    pub async fn ask(&self, command: &'static str, arguments: &[&str]) -> Result<Reply, AskError> {
+        self.send(command, words(arguments), LOOK).await
+    }
+
+    /// Has the server do something. No answer does not mean that it was not done.
+    ///
+    /// # Errors
+    /// There is no answer, or it is a refusal.
+    pub async fn tell(&self, command: &'static str, arguments: &[&str]) -> Result<Reply, AskError> {
+        self.send(command, words(arguments), ANSWER).await
+    }
+
+    /// The same, with arguments that need not be texts, as keys are not.
+    ///
+    /// # Errors
+    /// There is no answer, or it is a refusal.
+    pub async fn tell_bytes(&self, command: &'static str, arguments: Vec<Vec<u8>>) -> Result<Reply, AskError> {
+        let arguments = arguments.into_iter().map(|bytes| Value::Bytes(bytes.into())).collect();
+        self.send(command, arguments, ANSWER).await
+    }
+
+    async fn send(&self, command: &'static str, arguments: Vec<Value>, limit: Duration) -> Result<Reply, AskError> {
+        let command = CustomCommand::new_static(command, ClusterHash::FirstKey, false);
+        match timeout(limit, self.client.custom::<Value, Value>(command, arguments)).await {
+            Err(_) => Err(AskError::TimedOut),
+            Ok(Err(error)) => Err(understand(&error)),
+            Ok(Ok(value)) => Ok(reply(value)),
+        }
+    }
+}
+
+fn words(arguments: &[&str]) -> Vec<Value> {
+    arguments.iter().map(|argument| Value::from(*argument)).collect()
+}
+
+fn client(endpoint: &Endpoint) -> Result<Client, Error> {
+    let host = endpoint.address.to_string();
+    let (server, tls) = match &endpoint.tls {
+        None => (Server::new(host, endpoint.port), None),
+        Some((name, trust)) => {
+            let server = Server::new_with_tls(host, endpoint.port, Some(name.clone()));
+            (server, Some(TlsConfig::from(rustls::ClientConfig::clone(trust))))
+        }
+    };
+    let config = Config {
+        fail_fast: true,
+        server: ServerConfig::Centralized { server },
+        password: endpoint.password.clone(),
+        tls,
+        ..Config::default()
+    };
+    let mut builder = Builder::from_config(config);
+    builder.set_performance_config(fred::types::config::PerformanceConfig {
+        default_command_timeout: ANSWER,
+        ..Default::default()
+    });
+    builder.set_connection_config(fred::types::config::ConnectionConfig {
+        connection_timeout: CONNECT,
+        internal_command_timeout: LOOK,
+        max_command_attempts: 1,
+        max_redirections: 0,
+        unresponsive: UnresponsiveConfig { max_timeout: None, interval: ANSWER },
+        ..Default::default()
+    });
+    builder.build()
+}
+
+fn reply(value: Value) -> Reply {
+    match value {
+        Value::Null => Reply::Nil,
+        Value::Integer(number) => Reply::Number(number),
+        Value::Boolean(truth) => Reply::Number(i64::from(truth)),
+        Value::Array(items) => Reply::List(items.into_iter().map(reply).collect()),
+        Value::Map(map) => {
+            Reply::List(map.inner().into_iter().flat_map(|(key, value)| [reply(Value::from(key)), reply(value)]).collect())
+        }
+        Value::Bytes(bytes) => Reply::Bytes(bytes.to_vec()),
+        text @ (Value::String(_) | Value::Double(_) | Value::Queued) => Reply::Text(text.into_string().unwrap_or_default()),
+    }
+}
+
+/// The library has a kind for few of the errors that matter; the rest is told by how the text begins.
+fn understand(error: &Error) -> AskError {
+    let details = error.details().to_owned();
+    let word = details.split_whitespace().next().unwrap_or_default();
+    match (word, error.kind()) {
+        ("NOAUTH" | "WRONGPASS" | "NOPERM", _) | (_, ErrorKind::Auth) => AskError::Locked(details),
+        ("LOADING" | "BUSY", _) => AskError::Loading,
+        (_, ErrorKind::Timeout) => AskError::TimedOut,
+        (_, ErrorKind::Tls) => AskError::Untrusted(details),
+        (_, ErrorKind::IO) if details.contains("certificate") => AskError::Untrusted(details),
+        (_, ErrorKind::IO | ErrorKind::Canceled | ErrorKind::Routing | ErrorKind::Protocol | ErrorKind::Parse) => {
+            AskError::Unreachable(details)
+        }
+        // Fatal to the connection: no command that is sent here should earn it.
+        (_, ErrorKind::Cluster) => AskError::Unreachable(details),
+        (
+            _,
+            ErrorKind::Config
+            | ErrorKind::InvalidCommand
+            | ErrorKind::InvalidArgument
+            | ErrorKind::Url
+            | ErrorKind::Unknown
+            | ErrorKind::Sentinel
+            | ErrorKind::NotFound
+            | ErrorKind::Backpressure,
+        ) => AskError::Refused(details),
+    }
+}
