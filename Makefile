@@ -28,7 +28,7 @@ check: prepare
 
 bench: prepare build
 	$(PYTHON) tests/tools/bench $(RELEASE)
-	cargo run --quiet --release -p valkey-planner --example speed
+	cargo run --quiet --release -p planner-world --example speed
 
 # Every world, as far as fifteen minutes take; `make test` looks less far.
 model:

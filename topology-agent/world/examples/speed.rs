@@ -1,10 +1,6 @@
 //! How long a plan takes for large clusters, at rest and at work: the median of many runs, in milliseconds.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::disallowed_types,
-    reason = "it measures time, and what it measured is what it is for"
-)]
+#![allow(clippy::print_stdout, reason = "what it measured is what it is for")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use planner::{
     Desired, Health, Labels, Link, NodeId, Opinion, Ordinal, Place, Plan, Pod, Role, RoleLabel, Row, SLOTS, Server,
-    Sight, SlotSet, Span, Template, Time, View, plan,
+    Sight, SlotSet, Template, Time, View, plan,
 };
-use spec::{Series, Spread, Version};
+use spec::{Series, Version};
+use world::scenario::desired;
 
 const NOW: Time = Time(1_000_000);
 
@@ -26,26 +23,6 @@ fn id(number: u32) -> NodeId {
 
 fn address(pod: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + pod))
-}
-
-fn desired(shards: u16) -> Desired {
-    Desired {
-        shards,
-        replicas: 1,
-        series: Series::V9_1,
-        host_spread: Spread::Required,
-        zone_spread: Spread::Preferred,
-        rebalance: true,
-        migrations: 4,
-        paused: false,
-        canary: true,
-        sync_timeout: Span::seconds(300),
-        downgrade: false,
-        persistent: true,
-        volume: None,
-        max_memory_percent: 70,
-        settings: BTreeMap::new(),
-    }
 }
 
 /// The slots of a shard among so many.
@@ -151,11 +128,12 @@ fn main() {
         view.scale += 2;
         view
     };
+    let of = |shards: u32| desired(u16::try_from(shards).unwrap_or(1), 1);
     let cases: [(&str, &Case<'_>); 4] = [
-        ("a cluster at rest", &|shards| (desired(u16::try_from(shards).unwrap_or(1)), view(shards, true))),
-        ("nodes that know nobody", &|shards| (desired(u16::try_from(shards).unwrap_or(1)), view(shards, false))),
-        ("a new template", &|shards| (desired(u16::try_from(shards).unwrap_or(1)), old(view(shards, true)))),
-        ("one shard more", &|shards| (desired(u16::try_from(shards + 1).unwrap_or(1)), grown(shards))),
+        ("a cluster at rest", &|shards| (of(shards), view(shards, true))),
+        ("nodes that know nobody", &|shards| (of(shards), view(shards, false))),
+        ("a new template", &|shards| (of(shards), old(view(shards, true)))),
+        ("one shard more", &|shards| (of(shards + 1), grown(shards))),
     ];
     for (name, case) in cases {
         let measured: Vec<(Duration, Plan)> =
