@@ -78,6 +78,14 @@ impl Blind {
     }
 }
 
+impl Sighting {
+    /// Whether there is nothing to do, by the latest template.
+    #[must_use]
+    pub fn is_as_desired(&self) -> bool {
+        self.plan == Plan::Done && self.settled
+    }
+}
+
 impl Agent {
     /// An agent of this cluster, which sees nothing before its cache is ready.
     #[must_use]
@@ -106,7 +114,7 @@ impl Agent {
         let wanted = self.wanted()?;
         let set = self.cache.set().ok_or_else(|| Blind::NoSet(wanted.cluster.name.to_string()))?;
         let access = self.secrets.read(&wanted.cluster)?;
-        let scale = set.spec.as_ref().and_then(|spec| spec.replicas).and_then(|pods| u32::try_from(pods).ok());
+        let scale = set.spec.replicas.and_then(|pods| u32::try_from(pods).ok());
         let generation = set.metadata.generation.unwrap_or_default();
         let observed = set.status.as_ref().and_then(|status| status.observed_generation).unwrap_or_default();
         let pods = self.cache.pods(&set);
@@ -147,6 +155,9 @@ impl Agent {
 
 /// The steps that keep the laws, alone and beside those before them.
 fn lawful(desired: &Desired, view: &View, steps: &[Step]) -> Vec<Step> {
+    if check_round(desired, view, steps).is_ok() {
+        return steps.to_vec();
+    }
     let mut kept: Vec<Step> = Vec::with_capacity(steps.len());
     for step in steps {
         kept.push(step.clone());

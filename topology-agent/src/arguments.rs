@@ -8,15 +8,15 @@ use spec::ClusterName;
 /// Looks after one Valkey cluster on Kubernetes.
 #[derive(Debug, Parser)]
 #[command(name = "valkey-topology-agent", version, about, max_term_width = 100)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Look after the cluster until told to stop
     Run {
         #[command(flatten)]
@@ -45,21 +45,21 @@ pub enum Command {
 
 /// Which cluster, and how to get to it.
 #[derive(Debug, Args)]
-pub struct Place {
+pub(crate) struct Place {
     /// The name of the cluster
     #[arg(long, env = "VALKEY_CLUSTER")]
-    pub cluster: ClusterName,
+    pub(crate) cluster: ClusterName,
     /// Its namespace; that of the pod or of the kubeconfig's context unless told otherwise
     #[arg(long, env = "POD_NAMESPACE")]
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
     /// A folder with auth/password and tls/{ca.crt,tls.crt,tls.key}, where they are not mounted as the rendered Deployment does
     #[arg(long)]
-    pub secrets: Option<PathBuf>,
+    pub(crate) secrets: Option<PathBuf>,
 }
 
 /// How to log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     Text,
     /// For programs: one object on each line.

@@ -15,7 +15,7 @@ use crate::kubernetes::Leadership;
 ///
 /// # Errors
 /// There is nothing to plan upon.
-pub async fn plan(client: Client, cluster: &ClusterName, secrets: Secrets) -> Result<ExitCode, CommandError> {
+pub(crate) async fn plan(client: Client, cluster: &ClusterName, secrets: Secrets) -> Result<ExitCode, CommandError> {
     let mut agent = Agent::new(&client, cluster, secrets, Leadership::none());
     agent.cache().ready().await?;
     let sighting = agent.look().await?;

@@ -13,5 +13,6 @@ pub mod kubernetes;
 pub mod look;
 mod pace;
 pub mod perform;
+pub mod report;
 mod run;
 pub mod valkey;

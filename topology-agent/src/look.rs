@@ -83,6 +83,9 @@ impl Contact {
     }
 
     /// Drops the connection if what came of a command says that it cannot be relied upon any more.
+    ///
+    /// # Errors
+    /// What came of the command.
     pub async fn noted<T>(&self, result: Result<T, AskError>) -> Result<T, AskError> {
         if result.as_ref().is_err_and(|error| !error.spares_connection()) {
             self.state.lock().await.connection = None;
@@ -95,7 +98,8 @@ impl Contact {
         let limit = if silent { IMPATIENT } else { LONGEST };
         let answer = timeout(limit, self.ask_without_limit(wanted)).await.unwrap_or(Err(AskError::TimedOut));
         let answer = self.noted(answer).await;
-        let passing = answer.as_ref().is_err_and(|error| matches!(error, AskError::Unreachable(_) | AskError::TimedOut));
+        let passing =
+            answer.as_ref().is_err_and(|error| matches!(error, AskError::Unreachable(_) | AskError::TimedOut));
         self.state.lock().await.silent = passing;
         answer
     }
@@ -113,7 +117,8 @@ impl Contact {
     async fn strays(&self, connection: &Connection, answer: &Answer) -> Result<SlotSet, AskError> {
         let server = &answer.server;
         let owned = answer.rows.iter().find(|row| row.id == server.id).map_or(SlotSet::EMPTY, |row| row.slots.clone());
-        let complete = answer.rows.iter().map(|row| usize::from(row.slots.len())).sum::<usize>() == usize::from(planner::SLOTS);
+        let complete =
+            answer.rows.iter().map(|row| usize::from(row.slots.len())).sum::<usize>() == usize::from(planner::SLOTS);
         let open = server.open.clone();
         let last = self.state.lock().await.counted.clone();
         if let Some(last) = last
@@ -153,7 +158,8 @@ impl Servers {
         now: Time,
     ) -> Look {
         self.keep_contacts(cluster, access, &pods);
-        let most = pods.iter().map(|facts| facts.ordinal.0 + 1).chain([scale, desired.pods()]).max().unwrap_or_default();
+        let most =
+            pods.iter().map(|facts| facts.ordinal.0 + 1).chain([scale, desired.pods()]).max().unwrap_or_default();
         let hosts = (0..most).map(|ordinal| (names::host_name(cluster, ordinal), Ordinal(ordinal))).collect();
         let wanted = Wanted { desired, pods: &hosts, now };
         let asked = pods.iter().map(|facts| async {

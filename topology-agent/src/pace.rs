@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use planner::{Plan, Time};
 
 /// At rest, and at most between two tries of what keeps failing.
-pub const REST: Duration = Duration::from_secs(10);
+pub(crate) const REST: Duration = Duration::from_secs(10);
 /// At most, while something is under way.
 const WORK: Duration = Duration::from_secs(1);
 /// At least.
@@ -14,14 +14,14 @@ const SOON: Duration = Duration::from_millis(20);
 /// Pauses that grow while nothing changes, and begin anew when something does: a quarter of the time that has passed since then. So
 /// what takes a moment is seen at once, and what takes long is not asked for over and over.
 #[derive(Debug, Default)]
-pub struct Pace {
+pub(crate) struct Pace {
     last: Option<Vec<String>>,
     since: Option<Instant>,
 }
 
 impl Pace {
     /// How long to pause after this plan; `failed` says that a step of it was not done.
-    pub fn after(&mut self, plan: &Plan, failed: bool, now: Time) -> Duration {
+    pub(crate) fn after(&mut self, plan: &Plan, failed: bool, now: Time) -> Duration {
         let growing = self.growing(Some(said(plan)), if failed { REST } else { WORK });
         match plan {
             Plan::Done | Plan::Stuck(_) => jittered(REST),
@@ -31,7 +31,7 @@ impl Pace {
     }
 
     /// How long to pause when nothing could be seen.
-    pub fn after_nothing(&mut self) -> Duration {
+    pub(crate) fn after_nothing(&mut self) -> Duration {
         self.growing(None, REST)
     }
 

@@ -1,100 +1,179 @@
 //! The agent at work.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kube::Client;
+use planner::survey;
 use spec::{ClusterName, names};
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::access::Secrets;
-use crate::agent::{Agent, Sighting};
+use crate::agent::{Agent, Blind, Sighting};
 use crate::cli::CommandError;
 use crate::kubernetes::{Leadership, lead};
 use crate::pace::{Pace, REST};
 use crate::perform::Outcome;
+use crate::report::{Events, Health, Metrics, Publisher, Status, serve};
+
+/// How long a round that has begun may still take when the agent is told to stop.
+const LAST_ROUND: Duration = Duration::from_secs(15);
 
 /// Looks after a cluster until it is told to stop.
 ///
 /// # Errors
-/// The API server cannot be reached at all.
-pub async fn run(
+/// The port of health and metrics is taken.
+pub(crate) async fn run(
     client: Client,
     cluster: &ClusterName,
     secrets: Secrets,
     identity: String,
-    _port: u16,
+    port: u16,
 ) -> Result<(), CommandError> {
-    let (leadership, stop) = (Leadership::default(), Arc::new(Notify::new()));
-    let lease = lead(client.clone(), names::agent(cluster), identity, leadership.clone(), Arc::clone(&stop));
-    let lease = tokio::spawn(lease);
-    let mut agent = Agent::new(&client, cluster, secrets, leadership.clone());
-    let mut pace = Pace::default();
-    tokio::select! {
-        () = told_to_stop() => {}
-        () = work(&mut agent, &leadership, &mut pace) => {}
-    }
-    stop.notify_one();
-    drop(lease.await);
+    let (leadership, release, stop) = (Leadership::default(), Arc::new(Notify::new()), Stop::default());
+    let metrics = Metrics::new(client.default_namespace(), cluster);
+    let mut watch = Watch {
+        agent: Agent::new(&client, cluster, secrets, leadership.clone()),
+        publisher: Publisher::new(client.clone(), cluster, leadership.clone()),
+        events: Events::new(client.clone(), identity.clone()),
+        health: Health::default(),
+        metrics,
+        leadership: leadership.clone(),
+        pace: Pace::default(),
+        status: Status::default(),
+    };
+    serve(port, watch.health.clone(), watch.metrics.clone())?;
+    let lease = tokio::spawn(lead(client, names::agent(cluster), identity, leadership, Arc::clone(&release)));
+    stop.listen();
+    watch.keep(&stop).await;
+    release.notify_one();
+    drop(timeout(LAST_ROUND, lease).await);
     Ok(())
 }
 
-async fn work(agent: &mut Agent, leadership: &Leadership, pace: &mut Pace) {
-    while let Err(error) = agent.cache().ready().await {
-        tracing::warn!(%error, "Kubernetes does not say what there is");
+/// An agent, and whom it tells.
+struct Watch {
+    agent: Agent,
+    publisher: Publisher,
+    events: Events,
+    health: Health,
+    metrics: Metrics,
+    leadership: Leadership,
+    pace: Pace,
+    status: Status,
+}
+
+impl Watch {
+    /// Turns until told to stop. A round that has begun is brought to its end.
+    async fn keep(&mut self, stop: &Stop) {
+        while let Err(error) = self.agent.cache().ready().await {
+            tracing::warn!(%error, "Kubernetes does not say what there is");
+            self.health.note(Err(format!("Kubernetes does not say what there is: {error}")));
+        }
+        while !stop.is_told() {
+            let turn = self.turn();
+            let pause = tokio::select! {
+                pause = turn => pause,
+                () = stop.overdue() => return,
+            };
+            tokio::select! {
+                () = self.agent.cache().changed() => {}
+                () = self.leadership.changed() => {}
+                () = stop.told() => {}
+                () = sleep(pause) => {}
+            }
+        }
     }
-    loop {
-        let pause = turn(agent, leadership, pace).await;
-        tokio::select! {
-            () = agent.cache().changed() => {}
-            () = leadership.changed() => {}
-            () = sleep(pause) => {}
+
+    /// One look, and what follows from it; then, how long to pause.
+    async fn turn(&mut self) -> Duration {
+        let begun = Instant::now();
+        let sighting = match self.agent.look().await {
+            Ok(sighting) => sighting,
+            Err(blind) => return self.tell_blind(&blind),
+        };
+        self.tell(&sighting, begun.elapsed());
+        if !self.leadership.holds() {
+            return REST;
+        }
+        let outcomes = self.agent.perform(&sighting).await;
+        self.tell_outcomes(&sighting, &outcomes);
+        let failed = outcomes.iter().any(|outcome| outcome.result.is_err());
+        self.pace.after(&sighting.plan, failed, sighting.now)
+    }
+
+    fn tell(&mut self, sighting: &Sighting, took: Duration) {
+        let survey = survey(&sighting.wanted.desired, &sighting.look.view, sighting.now);
+        self.metrics.note_leader(self.leadership.holds());
+        self.metrics.note(sighting, &survey, took);
+        let status = Status::of(sighting, &survey);
+        let ready = if sighting.is_as_desired() { Ok(()) } else { Err(status.summary.clone()) };
+        if status.summary != self.status.summary {
+            tracing::info!("{}", status.summary);
+        }
+        self.health.note(ready);
+        self.publisher.publish(status.clone(), self.agent.cache().set().as_deref());
+        self.status = status;
+    }
+
+    fn tell_blind(&mut self, blind: &Blind) -> Duration {
+        tracing::warn!("{blind}");
+        self.metrics.note_leader(self.leadership.holds());
+        self.health.note(Err(blind.to_string()));
+        self.publisher.publish(Status::blind(&self.status, &blind.to_string()), self.agent.cache().set().as_deref());
+        self.pace.after_nothing()
+    }
+
+    fn tell_outcomes(&mut self, sighting: &Sighting, outcomes: &[Outcome]) {
+        self.metrics.note_outcomes(outcomes);
+        if let Some(set) = self.agent.cache().set() {
+            self.events.tell(&set, &sighting.plan, outcomes);
+        }
+        for Outcome { step, took, result } in outcomes {
+            let (kind, took) = (step.kind(), took.as_millis());
+            match result {
+                Ok(()) => tracing::info!(kind, took, "{step}"),
+                Err(error) => tracing::warn!(kind, took, %error, "not done: {step}"),
+            }
         }
     }
 }
 
-/// One look, and what follows from it.
-async fn turn(agent: &mut Agent, leadership: &Leadership, pace: &mut Pace) -> Duration {
-    let sighting = match agent.look().await {
-        Ok(sighting) => sighting,
-        Err(blind) => {
-            tracing::warn!(%blind, "nothing can be seen");
-            return pace.after_nothing();
-        }
-    };
-    if !leadership.holds() {
-        return REST;
-    }
-    let outcomes = agent.perform(&sighting).await;
-    log(&sighting, &outcomes);
-    let failed = outcomes.iter().any(|outcome| outcome.result.is_err());
-    pace.after(&sighting.plan, failed, sighting.now)
-}
+/// Whether the agent was told to stop.
+#[derive(Clone, Default)]
+struct Stop(Arc<tokio::sync::watch::Sender<bool>>);
 
-fn log(sighting: &Sighting, outcomes: &[Outcome]) {
-    for Outcome { step, took, result } in outcomes {
-        let took = took.as_millis();
-        match result {
-            Ok(()) => tracing::info!(took, "{step}"),
-            Err(error) => tracing::warn!(took, %error, "not done: {step}"),
-        }
+impl Stop {
+    /// Listens for what Kubernetes sends before it stops a container, and for somebody at a terminal.
+    fn listen(&self) {
+        let stop = self.clone();
+        tokio::spawn(async move {
+            let terminated = async {
+                match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+                    Ok(mut signal) => drop(signal.recv().await),
+                    Err(_) => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = terminated => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            stop.0.send_replace(true);
+        });
     }
-    for matter in sighting.plan.matters() {
-        tracing::debug!("{matter}");
-    }
-}
 
-/// What Kubernetes sends before it stops a container, or somebody at a terminal.
-async fn told_to_stop() {
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = terminated => {}
-        _ = tokio::signal::ctrl_c() => {}
+    fn is_told(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    async fn told(&self) {
+        drop(self.0.subscribe().wait_for(|told| *told).await);
+    }
+
+    /// Told to stop, so long ago that nothing is waited for any more.
+    async fn overdue(&self) {
+        self.told().await;
+        sleep(LAST_ROUND).await;
     }
 }

@@ -23,6 +23,7 @@ pub mod sharing;
 mod situation;
 mod slots;
 mod step;
+mod survey;
 mod time;
 mod view;
 
@@ -31,6 +32,7 @@ pub use id::{History, NodeId, NotAnId, Ordinal};
 pub use plan::{Matter, Plan, Round, Scope, Trouble, Waiting};
 pub use slots::{SLOTS, SlotSet};
 pub use step::{FailoverMode, Guard, Migration, Step, Target, Volume};
+pub use survey::{Replica, Shard, Survey, survey};
 pub use time::{Span, Time};
 pub use view::{
     Health, Job, JobState, Labels, Link, OpenSlot, Opening, Opinion, Place, Pod, Role, RoleLabel, Row, Server, Sight,

@@ -19,8 +19,8 @@ use super::api::{ApiError, bounded};
 
 /// How long a lease holds that is not renewed.
 const LENGTH: Duration = Duration::from_secs(15);
-/// How much earlier its holder stops to act on it.
-const MARGIN: Duration = Duration::from_secs(3);
+/// How long its holder acts on it: a little less.
+const TRUSTED: Duration = Duration::from_secs(12);
 /// How often it is renewed, and looked at by others.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -64,7 +64,7 @@ pub async fn lead(client: Client, name: String, holder: String, leadership: Lead
     loop {
         let asked = Instant::now();
         match candidate.try_for_it(asked).await {
-            Ok(true) => leadership.set(Some(asked + LENGTH - MARGIN)),
+            Ok(true) => leadership.set(Some(asked + TRUSTED)),
             Ok(false) => leadership.set(None),
             // What was held is held on to until its end.
             Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
@@ -157,6 +157,8 @@ impl Candidate {
             return Ok(());
         }
         let free = LeaseSpec { holder_identity: None, ..spec };
-        bounded(self.leases.replace(&self.name, &PostParams::default(), &self.named(Some(&lease), free))).await.map(drop)
+        bounded(self.leases.replace(&self.name, &PostParams::default(), &self.named(Some(&lease), free)))
+            .await
+            .map(drop)
     }
 }

@@ -85,7 +85,8 @@ fn template(set: &StatefulSet, pod: &Pod) -> Template {
 
 fn place(pod: &Pod) -> Place {
     let host = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).map(Arc::from);
-    let zone = pod.metadata.labels.as_ref().and_then(|labels| labels.get(ZONE_LABEL)).map(|zone| Arc::from(zone.as_str()));
+    let zone =
+        pod.metadata.labels.as_ref().and_then(|labels| labels.get(ZONE_LABEL)).map(|zone| Arc::from(zone.as_str()));
     Place { host, zone }
 }
 

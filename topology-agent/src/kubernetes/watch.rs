@@ -19,7 +19,7 @@ use super::api::ApiError;
 use super::pods::{PodFacts, facts, ordinal};
 
 /// How long the first lists may take.
-const FIRST: Duration = Duration::from_secs(60);
+const FIRST: Duration = Duration::from_mins(1);
 
 /// What Kubernetes says of a cluster.
 pub struct Cache {

@@ -35,10 +35,15 @@ impl<'a> Move<'a> {
     /// Moves slots one after the other, for as long as a turn lasts.
     ///
     /// Connections of its own: databases are chosen on them.
-    pub(super) async fn slots(&self, slots: &SlotSet, fence: impl Fn() -> Result<(), StepError>) -> Result<(), StepError> {
+    pub(super) async fn slots(
+        &self,
+        slots: &SlotSet,
+        fence: impl Fn() -> Result<(), StepError>,
+    ) -> Result<(), StepError> {
         let from = Connection::open(self.from.endpoint()).await?;
         let to = Connection::open(self.to.endpoint()).await?;
-        let databases: Vec<u16> = Info::read(&from.ask("INFO", &["keyspace"]).await?.text("INFO")?).databases().collect();
+        let databases: Vec<u16> =
+            Info::read(&from.ask("INFO", &["keyspace"]).await?.text("INFO")?).databases().collect();
         let end = Instant::now() + TURN;
         for slot in slots.iter().take_while(|_| Instant::now() < end) {
             self.slot(&from, &to, &slot.to_string(), &databases, &fence).await?;

@@ -72,10 +72,10 @@ pub struct Performer<'a> {
 impl Performer<'_> {
     /// Has the steps of a round done, side by side.
     pub async fn round(&self, steps: &[Step]) -> Vec<Outcome> {
-        let each = steps.iter().cloned().map(|step| async {
+        let each = steps.iter().map(|step| async {
             let begun = tokio::time::Instant::now();
-            let result = self.step(&step).await;
-            Outcome { step, took: begun.elapsed(), result }
+            let result = self.step(step).await;
+            Outcome { step: step.clone(), took: begun.elapsed(), result }
         });
         stream::iter(each).buffer_unordered(SIDE_BY_SIDE).collect().await
     }
@@ -85,9 +85,7 @@ impl Performer<'_> {
         match step {
             Step::Scale { pods } => Ok(self.actions.scale(*pods).await?),
             Step::Label { pod, labels } => Ok(self.actions.label(*pod, &self.uid(*pod)?, *labels).await?),
-            Step::SetConfigEpoch { node, epoch } => {
-                self.tell(*node, &["SET-CONFIG-EPOCH", &epoch.to_string()]).await
-            }
+            Step::SetConfigEpoch { node, epoch } => self.tell(*node, &["SET-CONFIG-EPOCH", &epoch.to_string()]).await,
             Step::Meet { node, peer, address } => self.meet(*node, *peer, *address).await,
             Step::AddSlots { node, slots } => self.tell_slots(*node, "ADDSLOTSRANGE", slots).await,
             Step::ClaimSlots { node, slots } => self.claim_slots(*node, slots).await,
@@ -96,7 +94,6 @@ impl Performer<'_> {
             Step::Forget { node, gone } => self.forget(*node, *gone).await,
             Step::Reset { node } => self.tell(*node, &["RESET", "HARD"]).await,
             Step::Migrate { source, target, slots, how } => self.migrate(*source, *target, slots, *how).await,
-            Step::CancelMigrations { node } => self.tell(*node, &["CANCELSLOTMIGRATIONS"]).await,
             Step::CloseSlots { node, slots } => self.close_slots(*node, slots).await,
             Step::Configure { node, settings } => self.configure(*node, settings).await,
             Step::DeletePod { pod, uid, guard, volume } => self.delete_pod(*pod, uid, *guard, *volume).await,

@@ -34,7 +34,8 @@ impl Performer<'_> {
     /// A new epoch first: what is claimed under it, nobody disputes. A server gives up only what it takes for another's.
     pub(super) async fn claim_slots(&self, node: Target, slots: &SlotSet) -> Result<(), StepError> {
         self.tell(node, &["BUMPEPOCH"]).await?;
-        let taken = self.view.pods.get(&node.pod).and_then(planner::Pod::server).and_then(|server| self.view.opinion(server));
+        let taken =
+            self.view.pods.get(&node.pod).and_then(planner::Pod::server).and_then(|server| self.view.opinion(server));
         let taken = taken.map_or(SlotSet::EMPTY, |opinion| {
             opinion.rows.iter().filter(|row| row.id != node.id).fold(SlotSet::EMPTY, |all, row| all.or(&row.slots))
         });
@@ -54,7 +55,12 @@ impl Performer<'_> {
     }
 
     /// Ends when the replica leads, or when servers have given it up.
-    pub(super) async fn fail_over(&self, replica: Target, primary: NodeId, mode: FailoverMode) -> Result<(), StepError> {
+    pub(super) async fn fail_over(
+        &self,
+        replica: Target,
+        primary: NodeId,
+        mode: FailoverMode,
+    ) -> Result<(), StepError> {
         match mode {
             FailoverMode::Planned => self.tell(replica, &["FAILOVER"]).await?,
             FailoverMode::Forced => {
@@ -80,9 +86,10 @@ impl Performer<'_> {
 
     /// Whether a node's process has ended: its pod does not run, or runs another node.
     async fn is_gone(&self, node: NodeId) -> Result<(), StepError> {
-        let rows = self.view.opinions.iter().filter_map(|opinion| opinion.row(node));
-        let pod = rows.filter_map(|row| row.pod).next().ok_or(StepError::Changed("nobody knows its pod"))?;
-        if let Some(other) = self.view.pods.get(&pod).and_then(planner::Pod::server).filter(|server| server.id != node) {
+        let mut rows = self.view.opinions.iter().filter_map(|opinion| opinion.row(node));
+        let pod = rows.find_map(|row| row.pod).ok_or(StepError::Changed("nobody knows its pod"))?;
+        if let Some(other) = self.view.pods.get(&pod).and_then(planner::Pod::server).filter(|server| server.id != node)
+        {
             return self.node(Target { pod, id: other.id }).await.map(drop);
         }
         self.does_not_run(pod).await.map(drop)
@@ -100,7 +107,8 @@ impl Performer<'_> {
                 let ranges = ranges(slots);
                 let id = target.id.to_string();
                 let arguments = ["MIGRATESLOTS", "SLOTSRANGE"].into_iter();
-                let arguments: Vec<&str> = arguments.chain(ranges.iter().map(String::as_str)).chain(["NODE", &id]).collect();
+                let arguments: Vec<&str> =
+                    arguments.chain(ranges.iter().map(String::as_str)).chain(["NODE", &id]).collect();
                 self.tell(source, &arguments).await
             }
             Migration::Classic => {

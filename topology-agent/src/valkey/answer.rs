@@ -54,8 +54,7 @@ pub async fn ask_all(
     pod_of: impl Fn(&str) -> Option<Ordinal>,
     now: Time,
 ) -> Result<Answer, AskError> {
-    let directives: Vec<&str> =
-        ["GET", "io-threads"].into_iter().chain(settings.keys().map(String::as_str)).collect();
+    let directives: Vec<&str> = ["GET", "io-threads"].into_iter().chain(settings.keys().map(String::as_str)).collect();
     let asked = try_join4(
         connection.ask("INFO", &[]),
         connection.ask("CLUSTER", &["NODES"]),
@@ -98,7 +97,8 @@ impl Heard {
         if self.info.get("loading") == Some("1") {
             return Err(AskError::Loading);
         }
-        let role = self.table.own().and_then(|row| row.role).ok_or_else(|| odd("a replica of a node unknown to itself"))?;
+        let role =
+            self.table.own().and_then(|row| row.role).ok_or_else(|| odd("a replica of a node unknown to itself"))?;
         let server = Server {
             id: self.table.myself,
             version: self.info.version().ok_or_else(|| odd("no version of Valkey"))?,
@@ -138,9 +138,9 @@ impl Heard {
             Role::Primary => Link::Never,
             Role::Replica(_) if is("master_link_status", "up") => Link::Up,
             Role::Replica(_) if is("master_sync_in_progress", "1") => Link::Syncing,
-            Role::Replica(_) => down.map_or(Link::Never, |seconds| {
-                Link::Down(Time(now.0.saturating_sub(seconds.saturating_mul(1000))))
-            }),
+            Role::Replica(_) => {
+                down.map_or(Link::Never, |seconds| Link::Down(Time(now.0.saturating_sub(seconds.saturating_mul(1000)))))
+            }
         }
     }
 

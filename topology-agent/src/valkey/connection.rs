@@ -93,7 +93,9 @@ impl Connection {
 
     async fn send(&self, command: &'static str, arguments: Vec<Value>, limit: Duration) -> Result<Reply, AskError> {
         let command = CustomCommand::new_static(command, ClusterHash::FirstKey, false);
-        match timeout(limit, self.client.custom::<Value, Value>(command, arguments)).await {
+        // The library's futures are large, and many are under way at once.
+        let answer = Box::pin(self.client.custom::<Value, Value>(command, arguments));
+        match timeout(limit, answer).await {
             Err(_) => Err(AskError::TimedOut),
             Ok(Err(error)) => Err(understand(&error)),
             Ok(Ok(value)) => Ok(reply(value)),
@@ -143,11 +145,13 @@ fn reply(value: Value) -> Reply {
         Value::Integer(number) => Reply::Number(number),
         Value::Boolean(truth) => Reply::Number(i64::from(truth)),
         Value::Array(items) => Reply::List(items.into_iter().map(reply).collect()),
-        Value::Map(map) => {
-            Reply::List(map.inner().into_iter().flat_map(|(key, value)| [reply(Value::from(key)), reply(value)]).collect())
-        }
+        Value::Map(map) => Reply::List(
+            map.inner().into_iter().flat_map(|(key, value)| [reply(Value::from(key)), reply(value)]).collect(),
+        ),
         Value::Bytes(bytes) => Reply::Bytes(bytes.to_vec()),
-        text @ (Value::String(_) | Value::Double(_) | Value::Queued) => Reply::Text(text.into_string().unwrap_or_default()),
+        text @ (Value::String(_) | Value::Double(_) | Value::Queued) => {
+            Reply::Text(text.into_string().unwrap_or_default())
+        }
     }
 }
 

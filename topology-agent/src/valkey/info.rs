@@ -12,7 +12,8 @@ impl Info {
     /// Reads an answer; lines that are not `name:value` are left out.
     #[must_use]
     pub fn read(text: &str) -> Self {
-        let pair = |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim_end().to_owned()));
+        let pair =
+            |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim_end().to_owned()));
         Self(text.lines().filter_map(pair).collect())
     }
 
@@ -35,7 +36,8 @@ impl Info {
         // A release candidate is named by a patch of 240 and more; so is the next series, which is not known yet.
         let mut numbers = text.split('.');
         let series = format!("{}.{}", numbers.next()?, numbers.next()?);
-        let series = series.parse::<Version>().map_or_else(|_| newest_before(&series), |version| Some(version.series))?;
+        let series =
+            series.parse::<Version>().map_or_else(|_| newest_before(&series), |version| Some(version.series))?;
         Some(Version { series, patch: numbers.next().and_then(|patch| patch.parse().ok()) })
     }
 
@@ -47,7 +49,8 @@ impl Info {
     /// The sum of a field over all databases.
     #[must_use]
     pub fn over_databases(&self, field: &str) -> u64 {
-        let databases = self.0.keys().filter(|name| name.strip_prefix("db").is_some_and(|rest| rest.parse::<u16>().is_ok()));
+        let databases =
+            self.0.keys().filter(|name| name.strip_prefix("db").is_some_and(|rest| rest.parse::<u16>().is_ok()));
         let values = databases.flat_map(|database| self.fields(database)).filter(|(name, _)| *name == field);
         values.filter_map(|(_, value)| value.parse::<u64>().ok()).sum()
     }

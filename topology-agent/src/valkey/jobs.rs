@@ -17,7 +17,10 @@ pub fn jobs(reply: Reply) -> Result<Vec<Job>, AskError> {
     let entries = reply.list(COMMAND)?.into_iter().map(|entry| entry.list(COMMAND));
     let entries = entries.collect::<Result<Vec<_>, _>>()?;
     let fields = entries.into_iter().map(|entry| pairs(entry).collect::<BTreeMap<_, _>>());
-    fields.filter(|entry| entry.get("operation").is_some_and(|operation| operation == "EXPORT")).map(|entry| job(&entry)).collect()
+    fields
+        .filter(|entry| entry.get("operation").is_some_and(|operation| operation == "EXPORT"))
+        .map(|entry| job(&entry))
+        .collect()
 }
 
 fn job(entry: &BTreeMap<String, String>) -> Result<Job, AskError> {
@@ -72,7 +75,9 @@ mod tests {
 
     #[test]
     fn a_job_has_ended_only_in_three_states() {
-        for (word, expected) in [("success", JobState::Succeeded), ("failed", JobState::Failed), ("cancelled", JobState::Failed)] {
+        for (word, expected) in
+            [("success", JobState::Succeeded), ("failed", JobState::Failed), ("cancelled", JobState::Failed)]
+        {
             assert_eq!(jobs(Reply::List(vec![entry("EXPORT", word)])).unwrap()[0].state, expected);
         }
         for word in ["connecting", "failover-paused", "a state of a later series"] {

@@ -75,7 +75,11 @@ mod tests {
         let cases = [
             ("maxmemory-policy", "allkeys-lru", "noeviction"),
             ("notify-keyspace-events", "Ex", "AE"),
-            ("client-output-buffer-limit", "replica 256mb 64mb 60", "normal 0 0 0 slave 268435456 67108864 61 pubsub 1 1 1"),
+            (
+                "client-output-buffer-limit",
+                "replica 256mb 64mb 60",
+                "normal 0 0 0 slave 268435456 67108864 61 pubsub 1 1 1",
+            ),
         ];
         for (name, wanted, reported) in cases {
             assert_ne!(canonical(Series::V9_1, name, wanted, reported), wanted);

@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn an_address_may_be_of_either_family_or_missing() {
-        let place = |place: &str| read(&format!("{A} {place} myself,master - 0 0 0 connected")).unwrap().rows[0].clone();
+        let place =
+            |place: &str| read(&format!("{A} {place} myself,master - 0 0 0 connected")).unwrap().rows[0].clone();
         assert_eq!(place("fd00::1:6379@16379").address, "fd00::1".parse().ok());
         assert_eq!(place(":0@0").address, None);
         assert_eq!(place("10.0.0.1:6379@16379,,tls-port=0").pod, None);
