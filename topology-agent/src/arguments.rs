@@ -41,6 +41,19 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Print how the cluster stands, shard by shard
+    Status {
+        #[command(flatten)]
+        place: Place,
+        /// As a table for people, or as an object for programs
+        #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+        output: OutputFormat,
+    },
+    /// Check laws and health point by point; exits with 1 if a point does not hold
+    Check {
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 /// Which cluster, and how to get to it.
@@ -55,6 +68,15 @@ pub(crate) struct Place {
     /// A folder with auth/password and tls/{ca.crt,tls.crt,tls.key}, where they are not mounted as the rendered Deployment does
     #[arg(long)]
     pub(crate) secrets: Option<PathBuf>,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
 }
 
 /// How to log.

@@ -6,8 +6,9 @@ use clap::Parser;
 use kube::{Client, Config};
 
 use crate::access::Secrets;
+use crate::agent::Sighting;
 use crate::arguments::{Arguments, Command, LogFormat, Place};
-use crate::{dry_run, run};
+use crate::commands::{check, one_look, plan, run, status};
 
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +52,14 @@ async fn obey(command: Command) -> Result<ExitCode, CommandError> {
             run::run(client, &place.cluster, secrets(&place), identity, port).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Plan { place } => dry_run::plan(client(&place).await?, &place.cluster, secrets(&place)).await,
+        Command::Plan { place } => Ok(plan::plan(&look(&place).await?)),
+        Command::Status { place, output } => status::status(&look(&place).await?, output),
+        Command::Check { place } => Ok(check::check(&look(&place).await?)),
     }
+}
+
+async fn look(place: &Place) -> Result<Sighting, CommandError> {
+    one_look(client(place).await?, &place.cluster, secrets(place)).await
 }
 
 #[allow(clippy::print_stderr, reason = "the one place where a command says why it failed")]

@@ -223,7 +223,9 @@ impl NodeMetrics {
             let label = Pod { pod: format!("{}-{}", sighting.wanted.cluster.name, ordinal.0) };
             self.up.get_or_create(&label).set(i64::from(pod.server().is_some()));
             let Some((server, gauges)) = pod.server().zip(sighting.look.gauges.get(ordinal)) else { continue };
-            let set = |family: &OfPod, value: i64| drop(family.get_or_create(&label).set(value));
+            let set = |family: &OfPod, value: i64| {
+                family.get_or_create(&label).set(value);
+            };
             set(&self.primary, i64::from(server.role == Role::Primary));
             set(&self.memory_used, whole(server.memory));
             set(&self.memory_max, whole(server.max_memory.unwrap_or_default()));

@@ -220,8 +220,7 @@ fn up_to_date(sighting: &Sighting) -> Finding {
 }
 
 /// A plan in one line.
-#[must_use]
-pub fn summary(plan: &Plan) -> String {
+fn summary(plan: &Plan) -> String {
     match plan {
         Plan::Done => "the cluster is as it should be".to_owned(),
         Plan::Do(round, _) => named(round.0.iter().map(ToString::to_string)),

@@ -12,7 +12,7 @@ pub enum Reply {
     /// What is no text.
     Bytes(Vec<u8>),
     /// Several answers in one; a map is a list of keys and values in turn.
-    List(Vec<Reply>),
+    List(Vec<Self>),
 }
 
 /// Why a command has no answer that can be used.

@@ -81,7 +81,7 @@ fn read_line(line: &str, pod_of: impl Fn(&str) -> Option<Ordinal>) -> Result<Lin
         pod: host.and_then(pod_of),
         address: address.filter(|_| !has("noaddr")),
         role: if has("slave") { primary.parse().ok().map(Role::Replica) } else { Some(Role::Primary) },
-        health: health(&has),
+        health: health(has),
         linked,
         epoch,
         slots,

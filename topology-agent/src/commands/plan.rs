@@ -2,29 +2,18 @@
 
 use std::process::ExitCode;
 
-use kube::Client;
 use planner::Plan;
-use spec::ClusterName;
 
-use crate::access::Secrets;
-use crate::agent::Agent;
-use crate::cli::CommandError;
-use crate::kubernetes::Leadership;
+use crate::agent::Sighting;
 
-/// Prints the plan.
-///
-/// # Errors
-/// There is nothing to plan upon.
-pub(crate) async fn plan(client: Client, cluster: &ClusterName, secrets: Secrets) -> Result<ExitCode, CommandError> {
-    let mut agent = Agent::new(&client, cluster, secrets, Leadership::none());
-    agent.cache().ready().await?;
-    let sighting = agent.look().await?;
+/// Prints the plan; 0 if there is nothing to do, 1 if there is something, 2 if it needs help.
+pub(crate) fn plan(sighting: &Sighting) -> ExitCode {
     print(&sighting.plan);
-    Ok(match sighting.plan {
+    match sighting.plan {
         Plan::Done => ExitCode::SUCCESS,
         Plan::Do(..) | Plan::Wait(..) => ExitCode::from(1),
         Plan::Stuck(_) => ExitCode::from(2),
-    })
+    }
 }
 
 #[allow(clippy::print_stdout, reason = "what the command is for")]

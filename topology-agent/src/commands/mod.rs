@@ -1,0 +1,25 @@
+//! What the program can be asked for: a file for each.
+
+pub(crate) mod check;
+pub(crate) mod plan;
+pub(crate) mod run;
+pub(crate) mod status;
+
+use kube::Client;
+use spec::ClusterName;
+
+use crate::access::Secrets;
+use crate::agent::{Agent, Sighting};
+use crate::cli::CommandError;
+use crate::kubernetes::Leadership;
+
+/// One look by somebody who changes nothing.
+pub(crate) async fn one_look(
+    client: Client,
+    cluster: &ClusterName,
+    secrets: Secrets,
+) -> Result<Sighting, CommandError> {
+    let mut agent = Agent::new(&client, cluster, secrets, Leadership::none());
+    agent.cache().ready().await?;
+    Ok(agent.look().await?)
+}
