@@ -49,6 +49,12 @@ pub(crate) enum Command {
         #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
         output: OutputFormat,
     },
+    /// Lay the answers of several nodes to CLUSTER NODES side by side, and say what is wrong and what to do in which order
+    Doctor {
+        /// A folder with one file for each node
+        #[arg(long)]
+        from: PathBuf,
+    },
     /// Check laws and health point by point; exits with 1 if a point does not hold
     Check {
         #[command(flatten)]

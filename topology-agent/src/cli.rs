@@ -8,7 +8,7 @@ use kube::{Client, Config};
 use crate::access::Secrets;
 use crate::agent::Sighting;
 use crate::arguments::{Arguments, Command, LogFormat, Place};
-use crate::commands::{check, one_look, plan, run, status};
+use crate::commands::{check, doctor, one_look, plan, run, status};
 
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,9 @@ pub enum CommandError {
     /// There is nothing to see.
     #[error(transparent)]
     Blind(#[from] crate::agent::Blind),
+    /// The dumps are of no use.
+    #[error(transparent)]
+    Dump(#[from] doctor::DumpError),
     /// The system does not give what is needed.
     #[error("the system refuses: {0}")]
     System(#[from] std::io::Error),
@@ -54,6 +57,7 @@ async fn obey(command: Command) -> Result<ExitCode, CommandError> {
         }
         Command::Plan { place } => Ok(plan::plan(&look(&place).await?)),
         Command::Status { place, output } => status::status(&look(&place).await?, output),
+        Command::Doctor { from } => doctor::doctor(&from),
         Command::Check { place } => Ok(check::check(&look(&place).await?)),
     }
 }

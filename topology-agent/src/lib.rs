@@ -9,6 +9,7 @@ pub mod agent;
 mod arguments;
 pub mod cli;
 mod commands;
+mod diagnosis;
 pub mod kubernetes;
 pub mod look;
 mod pace;

@@ -1,6 +1,7 @@
 //! What the program can be asked for: a file for each.
 
 pub(crate) mod check;
+pub(crate) mod doctor;
 pub(crate) mod plan;
 pub(crate) mod run;
 pub(crate) mod status;
