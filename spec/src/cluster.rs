@@ -85,6 +85,11 @@ fn listed(found: &[(Path, Complaint)]) -> String {
     found.iter().map(|(path, complaint)| format!("{path}: {complaint}")).collect::<Vec<_>>().join("; ")
 }
 
+/// Directives whose defaults do not suit a cluster whose members are restarted and replaced by an agent.
+///
+/// A primary that waits for more replicas before it sends its data leaves the first one out of sync for seconds, each time.
+const DEFAULTS: [(&str, &str); 1] = [("repl-diskless-sync-delay", "0")];
+
 impl Cluster {
     /// Checks what was written, in the namespace given from outside if it names none itself.
     ///
@@ -181,7 +186,10 @@ impl Cluster {
         let fields = self.persistence.live_settings().into_iter().chain(self.tls.live_setting());
         let known = |(name, value)| Some((directives::find(self.version.series, name)?, value));
         let users = self.config.directives.iter().filter(|(directive, _)| directive.live).cloned();
-        let mut all: Vec<(Directive, String)> = users.chain(fields.filter_map(known)).collect();
+        let chosen = |name: &str| self.config.directives.iter().any(|(directive, _)| directive.name == name);
+        let defaults =
+            DEFAULTS.iter().filter(|(name, _)| !chosen(name)).map(|(name, value)| (*name, (*value).to_owned()));
+        let mut all: Vec<(Directive, String)> = users.chain(fields.chain(defaults).filter_map(known)).collect();
         all.sort_by_key(|(directive, _)| directive.name);
         all
     }

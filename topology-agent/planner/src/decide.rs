@@ -4,6 +4,7 @@
 //! whole in doubt [unsettles](crate::draft::Draft::unsettle) it, and what could do harm then waits; one that finds a single shard in
 //! doubt [occupies](crate::draft::Draft::occupy) it, and the others go on.
 
+mod acquaint;
 mod addresses;
 mod balance;
 mod cleanup;
@@ -47,6 +48,9 @@ pub(crate) fn all(situation: &Situation<'_>, draft: &mut Draft) {
     pods::decide(situation, draft);
     quorum::decide(situation, draft);
     coverage::decide(situation, draft);
+    if acquaint::decide(situation, draft).is_break() {
+        return;
+    }
     addresses::decide(situation, draft);
     cleanup::decide(situation, draft);
     meet::decide(situation, draft);

@@ -141,10 +141,12 @@ fn serves(situation: &Situation<'_>, node: &Node<'_>, led: &BTreeMap<NodeId, usi
 /// Where a pod is that Kubernetes does not list.
 const UNKNOWN: Place = Place { host: None, zone: None };
 
-/// The nodes of the pods that stay, seen or not, that are part of the cluster, in the order of their ordinals.
+/// The nodes of the pods that stay, seen or not, that are part of the cluster or are about to make one, in the order of their
+/// ordinals.
 fn staying<'a>(situation: &'a Situation<'a>) -> impl Iterator<Item = (&'a Node<'a>, &'a Place)> {
     let mut by_pod: BTreeMap<Ordinal, &Node<'_>> = BTreeMap::new();
-    for node in situation.nodes.values().filter(|node| situation.joined.contains(&node.id)) {
+    let blank = situation.is_blank();
+    for node in situation.nodes.values().filter(|node| blank || situation.joined.contains(&node.id)) {
         let stays = node.pod.filter(|pod| pod.0 < situation.desired.pods() && !situation.is_replaced(node));
         if let Some(pod) = stays {
             let known = by_pod.entry(pod).or_insert(node);

@@ -1,4 +1,4 @@
-//! Slots for a cluster that was never written to: all of them at once, or what an interrupted round left over.
+//! Slots for a cluster that was never written to: all of them at once, before its nodes meet, or what an interrupted round left over.
 
 use std::ops::ControlFlow;
 
@@ -9,14 +9,14 @@ use crate::layout::Layout;
 use crate::plan::{Scope, Waiting};
 use crate::sharing::{Holder, shares};
 use crate::situation::Situation;
-use crate::step::Step;
+use crate::step::{Step, Target};
 use crate::view::Role;
 
 pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) -> Next {
     if situation.unowned.is_empty() || (situation.is_formed() && !situation.is_unused()) {
         return ControlFlow::Continue(());
     }
-    if draft.is_calm() && is_joined(situation) && situation.is_unused() {
+    if draft.is_calm() && (situation.is_blank() || is_joined(situation) && situation.is_unused()) {
         hand_out(situation, layout, draft);
     }
     draft.wait(Scope::Cluster, Waiting::Joining, situation.now + MOMENT);
@@ -28,8 +28,8 @@ fn is_joined(situation: &Situation<'_>) -> bool {
     members == usize::try_from(situation.desired.pods()).unwrap_or(usize::MAX) && meet::all_know_all(situation)
 }
 
-/// Cuts what nobody owns into one piece for each shard that has less than its share, and lets the other members follow. Both go on
-/// side by side: a replica may follow a primary that has no slots yet.
+/// Cuts what nobody owns into one piece for each shard that has less than its share, and lets the other members follow, where they
+/// know whom. Both go on side by side: a replica may follow a primary that has no slots yet.
 fn hand_out(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
     let primaries = &layout.primaries;
     let own = |id: Option<&NodeId>| id.and_then(|id| situation.owners.get(id)).cloned().unwrap_or_default();
@@ -48,7 +48,8 @@ fn hand_out(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
         for member in shard.members.iter().filter(|_| shard.head.is_none()) {
             let follower = situation.target(*member).zip(node).filter(|(node, primary)| node.id != primary.id);
             let alone = situation.server(*member).is_some_and(|server| server.role == Role::Primary);
-            if let Some((node, primary)) = follower.filter(|_| alone) {
+            let knows = |(node, primary): &(Target, Target)| situation.knows(node.id, primary.id);
+            if let Some((node, primary)) = follower.filter(|pair| alone && knows(pair)) {
                 draft.step(Step::Replicate { node, primary: primary.id });
             }
         }

@@ -33,7 +33,8 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
         .zip(greatest + 1..)
         .map(|(newcomer, epoch)| Step::SetConfigEpoch { node: newcomer.target, epoch })
         .collect();
-    if numbered.is_empty() {
+    // Slots next: nodes that have theirs when they meet need not hear of them from hand to hand.
+    if numbered.is_empty() && !situation.is_blank() {
         introduce(situation, &mut fit, draft);
     }
     numbered.into_iter().for_each(|step| draft.step(step));
