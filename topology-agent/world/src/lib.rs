@@ -12,6 +12,7 @@
 
 pub mod calm;
 pub mod fault;
+pub mod goal;
 pub mod kubernetes;
 pub mod look;
 pub mod model;
