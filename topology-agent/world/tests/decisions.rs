@@ -205,3 +205,14 @@ fn a_pod_that_crashes_while_an_upgrade_is_halted_comes_back_as_it_was() {
     assert_eq!(told(&decide(&view(false, NOW))), ["restart pod 3"]);
     assert_eq!(told(&decide(&view(true, Time(1)))), ["restart pod 3"]);
 }
+
+#[test]
+fn a_node_that_is_gone_is_forgotten_by_all_once_nobody_is_lost() {
+    let mut view = at_rest();
+    let gone = Row { id: identity(90), ..view.opinions[0].row(id(&view, 1)).unwrap().clone() };
+    view.opinions[0].rows.push(gone);
+    let forget = |pod: u32| format!("let pod {pod} forget {}", identity(90).short());
+    assert_eq!(told(&decide(&view)), (0..6).map(forget).collect::<Vec<_>>());
+    view.pods.values_mut().for_each(|pod| pod.address = Some([10, 0, 9, 9].into()));
+    assert_eq!(told(&decide(&view)), [2, 4].map(|pod| format!("introduce pod 0 to pod {pod} at 10.0.9.9")));
+}
