@@ -198,28 +198,35 @@ mod tests {
         assert_eq!(written(&object), expected);
     }
 
+    /// Texts that one reader or another would take for a number, a date, a truth or nothing at all.
+    const MISTAKABLE: &[&str] = &[
+        "yes",
+        "no",
+        "on",
+        "y",
+        "N",
+        "NO",
+        "1_000",
+        "0BA",
+        "0X1f",
+        "-0o7",
+        "0644",
+        "1e3",
+        "null",
+        "~",
+        "",
+        "2026-01-01",
+        "1:30",
+        "=",
+        "true",
+        "inf",
+        ".inf",
+        "nan",
+    ];
+
     #[test]
     fn what_is_written_is_read_back_as_it_was() {
         let texts = [
-            "yes",
-            "no",
-            "on",
-            "y",
-            "N",
-            "1_000",
-            "0BA",
-            "0X1f",
-            "-0o7",
-            "0644",
-            "1e3",
-            "null",
-            "~",
-            "",
-            "2026-01-01",
-            "1:30",
-            "=",
-            "true",
-            ".inf",
             "a: b",
             "a #b",
             "- a",
@@ -259,7 +266,7 @@ mod tests {
             "?",
             "-",
         ];
-        for text in texts {
+        for text in MISTAKABLE.iter().copied().chain(texts) {
             let value = json!({ "key": text, "list": [text], text: 1 });
             let yaml = written(&value);
             assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), value, "{yaml}");
@@ -268,25 +275,7 @@ mod tests {
 
     #[test]
     fn strings_that_other_readers_would_take_for_something_else_are_quoted() {
-        for text in [
-            "yes",
-            "no",
-            "on",
-            "y",
-            "NO",
-            "1_000",
-            "0644",
-            "1e3",
-            "null",
-            "~",
-            "",
-            "2026-01-01",
-            "1:30",
-            "=",
-            "true",
-            "inf",
-            "nan",
-        ] {
+        for text in MISTAKABLE {
             assert!(written(&json!({ "a": text })).contains(['"', '\'']), "{text}");
         }
     }

@@ -12,7 +12,9 @@
 
 pub mod calm;
 pub mod fault;
+pub mod goal;
 pub mod kubernetes;
+pub mod large;
 pub mod look;
 pub mod model;
 pub mod perform;

@@ -8,6 +8,7 @@ use stateright::{Model, Property};
 
 use crate::calm::calm;
 use crate::fault::{is_possible, strike};
+use crate::goal::is_reached;
 use crate::kubernetes::{boot, control, is_due};
 use crate::look::{NOW, look};
 use crate::perform::{number, perform};
@@ -179,7 +180,7 @@ impl Checked {
         usize::from(world.spec) + 1 == self.scenario.specs.len()
     }
 
-    /// Whether the planner alone brings a world to rest, once nothing more goes wrong. Led there for a sample of all states.
+    /// Whether the planner alone brings a world to where its spec wants it, once nothing more goes wrong. Led there for a sample of all states.
     #[must_use]
     pub fn ends_well(&self, world: &World) -> bool {
         let mut hasher = DefaultHasher::new();
@@ -194,7 +195,7 @@ impl Checked {
         let excused = !end.lost.is_empty() || self.scenario.gets_stuck(world.spec) || is_stranded(&end, &self.scenario);
         let told = outcome.plan.matters().iter().any(|matter| matches!(matter, Matter::Stuck { .. }));
         let rests = match outcome.plan {
-            Plan::Done => true,
+            Plan::Done => is_reached(&end, &self.scenario),
             Plan::Stuck(_) | Plan::Wait(..) => excused && told,
             Plan::Do(..) => false,
         };

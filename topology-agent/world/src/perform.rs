@@ -134,7 +134,7 @@ fn claim_slots(world: &mut World, target: Target, slots: &SlotSet) {
     let Some(id) = reachable(world, target) else { return };
     let rival =
         world.pods.iter().filter_map(|pod| pod.node.as_ref()).find(|node| node.id != id && node.fresh.overlaps(slots));
-    if let Some(rival) = rival {
+    if let Some(rival) = rival.filter(|_| world.used) {
         let harm = format!("node {id} claims slots of which node {} has the data", rival.id);
         world.break_law(harm);
     }

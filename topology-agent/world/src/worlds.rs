@@ -85,6 +85,7 @@ fn recipes() -> Vec<Recipe> {
             name: "rolling onto what never comes up",
             specs: vec![one(3, NEW), one(3, BROKEN), one(3, NEW)],
             stuck: vec![1],
+            full: 6,
             ..Recipe::default()
         },
         Recipe { name: "scaling out", specs: vec![one(3, NEW), one(4, NEW), one(3, NEW)], ..Recipe::default() },
@@ -94,9 +95,9 @@ fn recipes() -> Vec<Recipe> {
             specs: vec![one(3, NEW), (desired(3, 2), NEW), one(3, NEW)],
             ..Recipe::default()
         },
-        Recipe { name: "healing", wanders: true, brief: 8, full: 11, ..Recipe::default() },
-        Recipe { name: "new addresses for all", opening: moved, brief: 4, ..Recipe::default() },
-        Recipe { name: "quorum lost", opening: lost, brief: 4, ..Recipe::default() },
+        Recipe { name: "healing", wanders: true, brief: 8, full: 15, ..Recipe::default() },
+        Recipe { name: "new addresses for all", opening: moved, brief: 4, full: 7, ..Recipe::default() },
+        Recipe { name: "quorum lost", opening: lost, brief: 4, full: 6, ..Recipe::default() },
         Recipe { name: "8.1 to 9.1 and back", specs: vec![one(3, OLD), one(3, NEW), (back, OLD)], ..Recipe::default() },
         Recipe {
             name: "8.1 to 9.1 and refused",
@@ -129,8 +130,11 @@ fn prepare(recipe: Recipe, depth: Depth) -> Entry {
         starts.extend(course(&world, &scenario, 60));
         world = starts.last().cloned().unwrap_or(world);
     }
-    let checked = Checked { scenario, starts, bound: 60, sample: 16 };
-    Entry { checked, depth: if depth == Depth::Brief { recipe.brief } else { recipe.full } }
+    let (depth, sample) = match depth {
+        Depth::Brief => (recipe.brief, 16),
+        Depth::Full => (recipe.full, 8),
+    };
+    Entry { checked: Checked { scenario, starts, bound: 60, sample }, depth }
 }
 
 impl World {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use planner::{
-    Desired, Job, JobState, Matter, Migration, OpenSlot, Opening, Ordinal, Place, Plan, Row, SlotSet, Span, Step, Time,
-    Trouble, View, plan,
+    Desired, Job, JobState, Matter, Migration, OpenSlot, Opening, Ordinal, Place, Plan, Row, Sight, SlotSet, Span,
+    Step, Template, Time, Trouble, View, plan,
 };
 use spec::{Series, Version};
 use support::{at_rest, id, server, target};
@@ -187,4 +187,32 @@ fn volumes_grow_to_what_the_spec_says_and_never_shrink() {
     view.pods.get_mut(&Ordinal(1)).unwrap().volume = Some(4 << 30);
     let desired = Desired { volume: Some(2 << 30), ..desired(3, 1) };
     assert_eq!(told(&plan(&desired, &view, NOW)), ["grow the volume of pod 0 to 2048 MiB"]);
+}
+
+#[test]
+fn a_pod_that_crashes_while_an_upgrade_is_halted_comes_back_as_it_was() {
+    let view = |halted: bool, started: Time| {
+        let mut view = at_rest();
+        view.pods.values_mut().for_each(|pod| pod.template = Template::Old);
+        let first = view.pods.get_mut(&Ordinal(1)).unwrap();
+        first.template = Template::Current;
+        first.sight = if halted { Sight::Down } else { first.sight.clone() };
+        let crashed = view.pods.get_mut(&Ordinal(3)).unwrap();
+        (crashed.sight, crashed.started) = (Sight::Down, started);
+        view
+    };
+    assert_eq!(told(&decide(&view(true, NOW))), [""; 0]);
+    assert_eq!(told(&decide(&view(false, NOW))), ["restart pod 3"]);
+    assert_eq!(told(&decide(&view(true, Time(1)))), ["restart pod 3"]);
+}
+
+#[test]
+fn a_node_that_is_gone_is_forgotten_by_all_once_nobody_is_lost() {
+    let mut view = at_rest();
+    let gone = Row { id: identity(90), ..view.opinions[0].row(id(&view, 1)).unwrap().clone() };
+    view.opinions[0].rows.push(gone);
+    let forget = |pod: u32| format!("let pod {pod} forget {}", identity(90).short());
+    assert_eq!(told(&decide(&view)), (0..6).map(forget).collect::<Vec<_>>());
+    view.pods.values_mut().for_each(|pod| pod.address = Some([10, 0, 9, 9].into()));
+    assert_eq!(told(&decide(&view)), [2, 4].map(|pod| format!("introduce pod 0 to pod {pod} at 10.0.9.9")));
 }

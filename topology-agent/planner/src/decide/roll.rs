@@ -21,13 +21,14 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
         draft.stuck(Scope::Cluster, Trouble::Paused { pods });
         return;
     }
+    let halted = is_halted(situation, draft);
+    revive(situation, halted, draft);
     if draft.is_unsettled() {
         draft.wait(Scope::Cluster, Waiting::Rest, situation.now + WHILE);
         return;
     }
-    revive(situation, draft);
     renew(situation, draft);
-    if is_halted(situation, draft) || !draft.is_calm() {
+    if halted || !draft.is_calm() {
         return;
     }
     let shards = eligible(situation, layout);
@@ -36,10 +37,12 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
     }
 }
 
-/// Pods on an old template that do not run have nothing to lose by a restart: that is how a bad template is left behind.
-fn revive(situation: &Situation<'_>, draft: &mut Draft) {
+/// Pods on an old template that do not run have nothing to lose by a restart, whatever else is open: that is how a bad template is
+/// left behind. While the current one may be bad itself, a pod that merely crashed is left to come back as it was.
+fn revive(situation: &Situation<'_>, halted: bool, draft: &mut Draft) {
     let down = |pod: &&Pod| pod.sight == Sight::Down && !pod.terminating && pod.template == Template::Old;
-    for (ordinal, pod) in situation.view.pods.iter().filter(|(_, pod)| down(pod)) {
+    let lately = |pod: &Pod| situation.now.since(pod.started) <= situation.desired.sync_timeout;
+    for (ordinal, pod) in situation.view.pods.iter().filter(|(_, pod)| down(pod) && !(halted && lately(pod))) {
         draft.step(Step::DeletePod { pod: *ordinal, uid: pod.uid.clone(), guard: Guard::Down, volume: Volume::Kept });
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use stateright::{Checker, Model};
+use stateright::{Checker, Expectation, HasDiscoveries, Model};
 use world::story::tell;
 use world::worlds::{Depth, Entry, all};
 
@@ -33,25 +33,26 @@ struct Report {
 fn check(entry: &Entry, depth: Depth) -> Report {
     let started = Instant::now();
     let name = entry.checked.scenario.name;
-    let builder = entry.checked.clone().checker().target_max_depth(entry.depth);
+    // What comes after the first mistake has nothing to say.
+    let builder =
+        entry.checked.clone().checker().target_max_depth(entry.depth).finish_when(HasDiscoveries::AnyFailures);
     // One thread: the same states are found in the same order, so that their number can be pinned.
     let checker = builder.threads(1).spawn_bfs().join();
     let states = checker.unique_state_count();
     let mut text = format!("{name}: {states} states, {:.0?}", started.elapsed());
-    let mut sound = pinned(name, depth).is_none_or(|pinned| pinned == states);
-    if !sound {
-        text += &format!("\n  ANOTHER NUMBER OF STATES: pinned are {:?}", pinned(name, depth));
+    let (laws, signs): (Vec<_>, Vec<_>) =
+        entry.checked.properties().into_iter().partition(|property| property.expectation == Expectation::Always);
+    let broken = laws.iter().filter_map(|law| Some((law.name, checker.discovery(law.name)?)));
+    let mut wrong: Vec<String> =
+        broken.map(|(name, path)| format!("NOT SO: {name}{}", tell(&entry.checked, &path.into_vec()))).collect();
+    if wrong.is_empty() {
+        let missing = signs.iter().filter(|sign| checker.discovery(sign.name).is_none());
+        wrong.extend(missing.map(|sign| format!("NEVER SO: {}", sign.name)));
+        let pinned = pinned(name, depth).filter(|pinned| *pinned != states);
+        wrong.extend(pinned.map(|pinned| format!("ANOTHER NUMBER OF STATES: pinned are {pinned}")));
     }
-    for property in entry.checked.properties() {
-        let found = checker.discovery(property.name);
-        let always = property.expectation == stateright::Expectation::Always;
-        if always != found.is_none() {
-            sound = false;
-            text += &format!("\n  NOT SO: {}", property.name);
-            text += &found.map(|path| tell(&entry.checked, &path.into_vec())).unwrap_or_default();
-        }
-    }
-    Report { states, text, sound }
+    wrong.iter().for_each(|wrong| text += &format!("\n  {wrong}"));
+    Report { states, text, sound: wrong.is_empty() }
 }
 
 /// Two worlds at a time, each on a thread of its own.
