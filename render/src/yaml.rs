@@ -87,12 +87,12 @@ fn inline(out: &mut String, value: &Tree<'_>, indent: usize) -> Result<(), Error
 /// Whether the text can stand as a block literal: lines that end with one break, without what a reader or an editor would change.
 fn is_literal(text: &str) -> bool {
     let ends_once = text.ends_with('\n') && !text.ends_with("\n\n");
-    ends_once && !text.starts_with([' ', '\n']) && text.split('\n').all(is_clean) && is_printable(text)
+    ends_once && !text.starts_with([' ', '\n']) && !text.contains(" \n") && is_clean(text) && is_printable(text)
 }
 
-/// No control characters, and no blanks at the end.
-fn is_clean(line: &str) -> bool {
-    !line.ends_with(' ') && !line.bytes().any(|byte| byte.is_ascii_control())
+/// No control characters but breaks. Every byte is looked at, whatever stands before it: so the compiler can take many at once.
+fn is_clean(text: &str) -> bool {
+    !text.bytes().fold(false, |found, byte| found | (byte.is_ascii_control() && byte != b'\n'))
 }
 
 /// No character beyond ASCII that breaks lines or is not shown.
@@ -103,12 +103,11 @@ fn is_printable(text: &str) -> bool {
 
 fn literal(out: &mut String, text: &str, indent: usize) {
     out.push_str("|\n");
-    for line in text.lines() {
-        if !line.is_empty() {
+    for line in text.split_inclusive('\n') {
+        if line != "\n" {
             pad(out, indent + 2);
-            out.push_str(line);
         }
-        out.push('\n');
+        out.push_str(line);
     }
 }
 
@@ -263,6 +262,15 @@ mod tests {
             let value = json!({ "key": text, "list": [text], text: 1 });
             let yaml = written(&value);
             assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), value, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn lines_stand_as_they_are_unless_an_editor_would_change_them() {
+        let is_literal = |text: &str| written(&json!({ "key": text })).starts_with("key: |\n");
+        assert!(is_literal("a\n") && is_literal("a\n\n b\n") && is_literal("é $\n"));
+        for text in ["a \nb\n", "a\nb \n", "a\tb\n", "a\r\nb\n", "a\u{7f}\n", "a\u{85}\n", "a\n\n", "a\nb"] {
+            assert!(!is_literal(text), "{text:?}");
         }
     }
 
