@@ -6,11 +6,15 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::str::Split;
 
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::lines::{Lines, lines};
+
+/// Room for as many fields as nearly every map has; a list of fields that grows is moved.
+const FIELDS: usize = 8;
 
 /// A value with its fields in order, borrowed from the text that it was read from.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +39,7 @@ impl<'t> Tree<'t> {
     /// # Errors
     /// The line that is not of the simple kind, and what is wrong with it.
     pub(crate) fn read(text: &'t str) -> Result<Self, String> {
-        let mut reader = Reader { lines: text.split('\n'), next: None };
+        let mut reader = Reader { lines: lines(text), next: None };
         reader.advance();
         let tree = reader.block(0)?;
         match reader.next {
@@ -105,7 +109,7 @@ impl<'t> Line<'t> {
 }
 
 struct Reader<'t> {
-    lines: Split<'t, char>,
+    lines: Lines<'t>,
     next: Option<Line<'t>>,
 }
 
@@ -140,7 +144,7 @@ impl<'t> Reader<'t> {
     }
 
     fn map(&mut self, indent: usize) -> Result<Tree<'t>, String> {
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(FIELDS);
         while let Some(line) = self.next.filter(|line| line.indent == indent) {
             let Some((key, rest)) = split_key(line.content) else {
                 return Err(format!("`{}` is not a key with a value", line.content));
@@ -279,7 +283,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree<'de>, A::Error> {
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(FIELDS);
         while let Some(Key(key)) = map.next_key()? {
             fields.push((key, map.next_value()?));
         }

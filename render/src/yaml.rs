@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use crate::error::Error;
+use crate::lines::lines;
 use crate::tree::{Tree, is_plain_byte};
 
 /// The tree as a YAML document, its fields in the order in which they come.
@@ -103,11 +104,12 @@ fn is_printable(text: &str) -> bool {
 
 fn literal(out: &mut String, text: &str, indent: usize) {
     out.push_str("|\n");
-    for line in text.split_inclusive('\n') {
-        if line != "\n" {
+    for line in lines(text) {
+        if !line.is_empty() {
             pad(out, indent + 2);
+            out.push_str(line);
         }
-        out.push_str(line);
+        out.push('\n');
     }
 }
 
