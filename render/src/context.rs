@@ -14,6 +14,7 @@ use spec::{
 use crate::alerts::{self, Alert};
 use crate::error::Error;
 use crate::files;
+use crate::templates::placed;
 use crate::tree::Tree;
 use crate::yaml;
 
@@ -29,6 +30,7 @@ type Labels = BTreeMap<String, String>;
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Context {
     names: NameContext,
+    #[serde(serialize_with = "placed")]
     namespace: String,
     ports: Ports,
     server: Server,
@@ -41,7 +43,9 @@ pub(crate) struct Context {
     placement: PlacementContext,
     monitoring: MonitoringContext,
     alerts: Option<Alerts>,
+    #[serde(serialize_with = "placed")]
     files: Labels,
+    #[serde(serialize_with = "placed")]
     desired_state: Labels,
     /// One budget for all, or one for each shard; the template renders one at a time as `budget`.
     #[serde(skip)]
@@ -72,8 +76,11 @@ struct Server {
     image: String,
     pull_policy: PullPolicy,
     pull_secrets: Option<Vec<LocalReference>>,
+    #[serde(serialize_with = "placed")]
     labels: Labels,
+    #[serde(serialize_with = "placed")]
     selector: Labels,
+    #[serde(serialize_with = "placed")]
     primary_selector: Labels,
     annotations: Labels,
     resources: Option<Resources>,
@@ -91,7 +98,9 @@ struct LocalReference {
 struct AgentContext {
     image: String,
     arguments: Vec<String>,
+    #[serde(serialize_with = "placed")]
     labels: Labels,
+    #[serde(serialize_with = "placed")]
     selector: Labels,
     resources: Option<Resources>,
     user_id: u32,
@@ -157,6 +166,7 @@ struct Alerts {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Budget {
     name: String,
+    #[serde(serialize_with = "placed")]
     selector: Labels,
     is_of_shard: bool,
     replicas: u8,

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use spec::{Auth, Cluster, Series, Tls, names};
 
 use crate::error::Error;
+use crate::lines::lines;
 use crate::templates;
 
 /// How long a member may be silent before the others take it for dead.
@@ -53,12 +54,13 @@ struct TlsFiles {
 
 /// The texts for a cluster.
 pub(crate) fn render(cluster: &Cluster) -> Result<Files, Error> {
-    let restarting = FileContext::of(cluster, cluster.config.restarting_lines().collect());
+    let seen = |directives| Value::from(Serde(FileContext::of(cluster, directives)));
+    let restarting = seen(cluster.config.restarting_lines().collect());
     let live_lines = cluster.live_directives().into_iter().map(|(directive, value)| directive.line(&value));
-    let live = FileContext::of(cluster, live_lines.collect());
+    let live = seen(live_lines.collect());
     let text = |name: &str| {
         let context = if name == "live.conf" { &live } else { &restarting };
-        templates::render(name, Value::from(Serde(context))).map(|text| (name.to_owned(), text))
+        templates::render(name, context.clone()).map(|text| (name.to_owned(), text))
     };
     templates::FILES.iter().map(|(name, _)| text(name)).collect::<Result<_, _>>().map(Files)
 }
@@ -86,7 +88,7 @@ impl Files {
         let mut hasher = Sha256::new();
         for name in ["valkey.conf", "start.sh"] {
             let text = self.0.get(name).map_or("", String::as_str);
-            for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            for line in lines(text).map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
                 hasher.update(line);
                 hasher.update("\n");
             }

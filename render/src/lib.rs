@@ -13,6 +13,7 @@ mod extensions;
 mod files;
 mod judge;
 mod laws;
+mod lines;
 mod manifest;
 mod templates;
 mod tree;

@@ -40,11 +40,11 @@ impl Renderer {
     pub fn render(&mut self, cluster: &Cluster) -> Result<Manifest, Error> {
         let drafts = write(cluster)?;
         let trees = drafts.iter().map(Draft::tree).collect::<Result<Vec<_>, _>>()?;
-        laws::judge_texts(&trees, cluster)?;
+        let documents = trees.iter().map(Document::of).collect::<Result<Vec<_>, _>>()?;
+        laws::judge_texts(&documents, &trees, cluster)?;
         if self.judged.insert(shape(&trees)) {
             laws::judge(&drafts, &trees, cluster)?;
         }
-        let documents = trees.iter().map(Document::of).collect::<Result<Vec<_>, _>>()?;
         documents.iter().try_for_each(|document| self.owners.claim(document.identity(), &cluster.name))?;
         Ok(Manifest { documents })
     }

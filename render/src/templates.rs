@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{Environment, UndefinedBehavior};
+use serde::{Serialize, Serializer, ser};
 
 use crate::document::Kind;
 use crate::error::Error;
@@ -50,6 +51,12 @@ pub(crate) const FILES: [(&str, &str); 8] = [
 /// What the template of this name makes of the context.
 pub(crate) fn render(name: &str, context: Value) -> Result<String, Error> {
     Ok(environment()?.get_template(name)?.render(context)?)
+}
+
+/// Writes a value as JSON once, however often it is placed; for fields of what templates see.
+pub(crate) fn placed<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    let json = serde_json::to_string(value).map_err(ser::Error::custom)?;
+    Value::from_safe_string(json).serialize(serializer)
 }
 
 /// Strict: what is not there is an error. Templates ending in `.yaml` write every value as JSON, which is one YAML scalar, list

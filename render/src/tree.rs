@@ -11,6 +11,11 @@ use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::lines::{Lines, lines};
+
+/// Room for as many fields as nearly every map has; a list of fields that grows is moved.
+const FIELDS: usize = 8;
+
 /// A value with its fields in order, borrowed from the text that it was read from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Tree<'t> {
@@ -34,11 +39,10 @@ impl<'t> Tree<'t> {
     /// # Errors
     /// The line that is not of the simple kind, and what is wrong with it.
     pub(crate) fn read(text: &'t str) -> Result<Self, String> {
-        let mut lines = Vec::with_capacity(text.len() / 24);
-        lines.extend(text.lines().filter_map(Line::of));
-        let mut reader = Reader { lines, next: 0 };
+        let mut reader = Reader { lines: lines(text), next: None };
+        reader.advance();
         let tree = reader.block(0)?;
-        match reader.peek() {
+        match reader.next {
             None => Ok(tree),
             Some(line) => Err(format!("nothing is expected at `{}`", line.content)),
         }
@@ -105,22 +109,22 @@ impl<'t> Line<'t> {
 }
 
 struct Reader<'t> {
-    lines: Vec<Line<'t>>,
-    next: usize,
+    lines: Lines<'t>,
+    next: Option<Line<'t>>,
 }
 
 impl<'t> Reader<'t> {
-    fn peek(&self) -> Option<Line<'t>> {
-        self.lines.get(self.next).copied()
+    fn advance(&mut self) {
+        self.next = self.lines.find_map(Line::of);
     }
 
     /// The map, list or word whose lines begin at this indentation.
     fn block(&mut self, indent: usize) -> Result<Tree<'t>, String> {
-        match self.peek() {
+        match self.next {
             Some(line) if line.indent == indent && is_item(line.content) => self.list(indent),
             Some(line) if line.indent == indent && split_key(line.content).is_some() => self.map(indent),
             Some(line) if line.indent == indent => {
-                self.next += 1;
+                self.advance();
                 scalar(line.content)
             }
             _ => Ok(Tree::Null),
@@ -129,24 +133,23 @@ impl<'t> Reader<'t> {
 
     fn list(&mut self, indent: usize) -> Result<Tree<'t>, String> {
         let mut elements = Vec::new();
-        while let Some(line) = self.peek().filter(|line| line.indent == indent && is_item(line.content)) {
+        while let Some(line) = self.next.filter(|line| line.indent == indent && is_item(line.content)) {
             // What follows the dash stands two columns further in, as if on a line of its own.
             let rest = line.content.get(1..).unwrap_or_default().trim_start_matches(' ');
-            if let Some(slot) = self.lines.get_mut(self.next) {
-                *slot = Line { indent: indent + line.content.len() - rest.len(), content: rest };
-            }
-            elements.push(self.block(indent + line.content.len() - rest.len())?);
+            let indent = indent + line.content.len() - rest.len();
+            self.next = Some(Line { indent, content: rest });
+            elements.push(self.block(indent)?);
         }
         Ok(Tree::List(elements))
     }
 
     fn map(&mut self, indent: usize) -> Result<Tree<'t>, String> {
-        let mut fields = Vec::new();
-        while let Some(line) = self.peek().filter(|line| line.indent == indent) {
+        let mut fields = Vec::with_capacity(FIELDS);
+        while let Some(line) = self.next.filter(|line| line.indent == indent) {
             let Some((key, rest)) = split_key(line.content) else {
                 return Err(format!("`{}` is not a key with a value", line.content));
             };
-            self.next += 1;
+            self.advance();
             let value = if rest.is_empty() { self.nested(indent)? } else { scalar(rest)? };
             fields.push((Cow::Borrowed(key), value));
         }
@@ -155,7 +158,7 @@ impl<'t> Reader<'t> {
 
     /// What stands below a key: further in, or, if it is a list, in the same column.
     fn nested(&mut self, indent: usize) -> Result<Tree<'t>, String> {
-        match self.peek() {
+        match self.next {
             Some(line) if line.indent > indent => self.block(line.indent),
             Some(line) if line.indent == indent && is_item(line.content) => self.list(indent),
             _ => Ok(Tree::Null),
@@ -169,7 +172,7 @@ fn is_item(content: &str) -> bool {
 
 /// `key: value` or `key:`, where the key is a plain word.
 fn split_key(content: &str) -> Option<(&str, &str)> {
-    let end = content.bytes().position(|byte| !is_plain(byte)).filter(|end| *end > 0)?;
+    let end = content.bytes().position(|byte| !is_plain_byte(byte)).filter(|end| *end > 0)?;
     let (key, rest) = content.split_at_checked(end)?;
     match rest.strip_prefix(':')? {
         "" => Some((key, "")),
@@ -177,8 +180,20 @@ fn split_key(content: &str) -> Option<(&str, &str)> {
     }
 }
 
-const fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/')
+/// Whether words are made of it that need no quotes. Asked of every byte of every text: a look into a table is twice as fast as the
+/// comparisons.
+#[allow(clippy::indexing_slicing, reason = "the table has an entry for every byte")]
+pub(crate) fn is_plain_byte(byte: u8) -> bool {
+    const PLAIN: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 128_u8 {
+            table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b'-');
+            byte += 1;
+        }
+        table
+    };
+    PLAIN[usize::from(byte)]
 }
 
 /// JSON, or a plain word.
@@ -186,7 +201,7 @@ fn scalar(text: &str) -> Result<Tree<'_>, String> {
     if text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
         && !["true", "false", "null"].contains(&text)
     {
-        return if text.bytes().all(is_plain) {
+        return if text.bytes().all(is_plain_byte) {
             Ok(Tree::Text(Cow::Borrowed(text)))
         } else {
             Err(format!("`{text}` is not a plain word"))
@@ -268,7 +283,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree<'de>, A::Error> {
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(FIELDS);
         while let Some(Key(key)) = map.next_key()? {
             fields.push((key, map.next_value()?));
         }

@@ -5,7 +5,8 @@
 use std::borrow::Cow;
 
 use crate::error::Error;
-use crate::tree::Tree;
+use crate::lines::lines;
+use crate::tree::{Tree, is_plain_byte};
 
 /// The tree as a YAML document, its fields in the order in which they come.
 pub(crate) fn write(tree: &Tree<'_>) -> Result<String, Error> {
@@ -87,12 +88,12 @@ fn inline(out: &mut String, value: &Tree<'_>, indent: usize) -> Result<(), Error
 /// Whether the text can stand as a block literal: lines that end with one break, without what a reader or an editor would change.
 fn is_literal(text: &str) -> bool {
     let ends_once = text.ends_with('\n') && !text.ends_with("\n\n");
-    ends_once && !text.starts_with([' ', '\n']) && text.split('\n').all(is_clean) && is_printable(text)
+    ends_once && !text.starts_with([' ', '\n']) && !text.contains(" \n") && is_clean(text) && is_printable(text)
 }
 
-/// No control characters, and no blanks at the end.
-fn is_clean(line: &str) -> bool {
-    !line.ends_with(' ') && !line.bytes().any(|byte| byte.is_ascii_control())
+/// No control characters but breaks. Every byte is looked at, whatever stands before it: so the compiler can take many at once.
+fn is_clean(text: &str) -> bool {
+    !text.bytes().fold(false, |found, byte| found | (byte.is_ascii_control() && byte != b'\n'))
 }
 
 /// No character beyond ASCII that breaks lines or is not shown.
@@ -103,7 +104,7 @@ fn is_printable(text: &str) -> bool {
 
 fn literal(out: &mut String, text: &str, indent: usize) {
     out.push_str("|\n");
-    for line in text.lines() {
+    for line in lines(text) {
         if !line.is_empty() {
             pad(out, indent + 2);
             out.push_str(line);
@@ -141,21 +142,6 @@ fn has_prefix_of_number(text: &str) -> bool {
 fn is_plain(text: &str) -> bool {
     let starts = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/');
     starts && text.bytes().all(is_plain_byte) && (text.len() > 5 || !is_reserved(text))
-}
-
-/// Asked of every byte of every text: a look into a table is twice as fast as the comparisons.
-#[allow(clippy::indexing_slicing, reason = "the table has an entry for every byte")]
-fn is_plain_byte(byte: u8) -> bool {
-    const PLAIN: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut byte = 0;
-        while byte < 128_u8 {
-            table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b'-');
-            byte += 1;
-        }
-        table
-    };
-    PLAIN[usize::from(byte)]
 }
 
 fn is_reserved(text: &str) -> bool {
@@ -270,6 +256,15 @@ mod tests {
             let value = json!({ "key": text, "list": [text], text: 1 });
             let yaml = written(&value);
             assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), value, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn lines_stand_as_they_are_unless_an_editor_would_change_them() {
+        let is_literal = |text: &str| written(&json!({ "key": text })).starts_with("key: |\n");
+        assert!(is_literal("a\n") && is_literal("a\n\n b\n") && is_literal("é $\n"));
+        for text in ["a \nb\n", "a\nb \n", "a\tb\n", "a\r\nb\n", "a\u{7f}\n", "a\u{85}\n", "a\n\n", "a\nb"] {
+            assert!(!is_literal(text), "{text:?}");
         }
     }
 
