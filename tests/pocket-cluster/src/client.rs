@@ -120,8 +120,8 @@ impl Client {
     }
 
     fn send(&self, method: Method, path: &str, kind: &str, body: &Value) -> Result<Value, Error> {
-        let answered = timeout(PATIENCE * 4, self.exchange(method, path, kind, body));
-        self.runtime.block_on(async { answered.await.map_err(|_| lost("it takes too long"))? })
+        let answered = async { timeout(PATIENCE * 4, self.exchange(method, path, kind, body)).await };
+        self.runtime.block_on(answered).map_err(|_| lost("it takes too long"))?
     }
 
     async fn exchange(&self, method: Method, path: &str, kind: &str, body: &Value) -> Result<Value, Error> {

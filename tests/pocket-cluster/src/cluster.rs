@@ -26,11 +26,9 @@ pub(crate) struct Cluster {
     pub(crate) workers: Workers,
 }
 
-/// How big the pocket is and what it runs.
+/// What the pocket runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) hosts: usize,
-    pub(crate) zones: usize,
     pub(crate) image_folders: Vec<(String, PathBuf)>,
 }
 

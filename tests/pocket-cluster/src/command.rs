@@ -89,7 +89,7 @@ fn read_image(text: &str) -> Result<(String, PathBuf), String> {
 
 impl Start {
     pub(crate) fn settings(&self) -> Settings {
-        Settings { hosts: self.hosts, zones: self.zones, image_folders: self.images.clone() }
+        Settings { image_folders: self.images.clone() }
     }
 
     /// The same, as arguments.

@@ -15,7 +15,6 @@ pub(crate) enum Reason {
     InternalError,
     Invalid,
     MethodNotAllowed,
-    NotAcceptable,
     NotFound,
     ServiceUnavailable,
     TooManyRequests,
@@ -33,7 +32,6 @@ impl Reason {
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
@@ -53,7 +51,6 @@ impl Reason {
             | Self::Forbidden
             | Self::Invalid
             | Self::MethodNotAllowed
-            | Self::NotAcceptable
             | Self::NotFound
             | Self::Unauthorized
             | Self::UnsupportedMediaType => false,

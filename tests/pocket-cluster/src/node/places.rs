@@ -72,7 +72,7 @@ impl Places {
         for folder in folders.flatten() {
             if !kept.contains(folder.file_name().to_string_lossy().as_ref()) {
                 // What is busy still is removed at a later look.
-                drop(unmount(folder.path(), UnmountFlags::DETACH));
+                let _ = unmount(folder.path(), UnmountFlags::DETACH);
                 drop(fs::remove_dir(folder.path()));
             }
         }

@@ -187,7 +187,7 @@ fn parent_of(pid: Pid) -> Option<u32> {
 impl Handle {
     pub(crate) fn signal(&self, signal: Signal) {
         // A process that is gone needs no signal.
-        drop(kill_process(self.pid, signal));
+        let _ = kill_process(self.pid, signal);
     }
 
     /// Sends a signal to every process of the container.
@@ -195,7 +195,9 @@ impl Handle {
         let space =
             |pid: Pid| fs::read_link(Path::new("/proc").join(pid.as_raw_nonzero().to_string()).join("ns/pid")).ok();
         let Some(own) = space(self.pid) else { return };
-        processes().filter(|pid| space(*pid).as_ref() == Some(&own)).for_each(|pid| drop(kill_process(pid, signal)));
+        for pid in processes().filter(|pid| space(*pid).as_ref() == Some(&own)) {
+            let _ = kill_process(pid, signal);
+        }
     }
 
     /// Runs a command in the container. One that takes too long is killed.

@@ -166,13 +166,6 @@ impl Store {
         edited.ok()
     }
 
-    /// Removes an object at once.
-    pub(crate) fn remove(&self, key: &Key) -> Option<Arc<Value>> {
-        let mut state = self.lock();
-        let object = Value::clone(state.objects.get(key)?);
-        Some(self.record(&mut state, Event::Deleted, key.clone(), object))
-    }
-
     /// What has happened since a version, as far as it is still known.
     pub(crate) fn changes_since(&self, resource: &str, version: u64) -> Result<(Vec<Change>, u64), Refusal> {
         let state = self.lock();
