@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::api::Subject;
 use crate::authority::Authority;
 use crate::faults::Faults;
 use crate::json::{name, namespace, now, text, uid};
@@ -88,10 +87,6 @@ impl Cluster {
     /// The token that a pod of this service account carries.
     pub(crate) fn token_of(&self, namespace: &str, account: &str) -> String {
         self.subjects.token_of(namespace, account)
-    }
-
-    pub(crate) fn is_admin(&self, subject: &Subject) -> bool {
-        *subject == Subject::Admin
     }
 }
 

@@ -41,7 +41,7 @@ enum Command {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
-    /// Asks for a fault, as JSON: '{"freeze": {"pods": ["valkey-0"]}}'.
+    /// Asks for a fault, which is told as JSON: `{"freeze": {"pods": ["valkey-0"]}}`.
     Fault {
         /// The kubeconfig of the pocket.
         #[arg(long, env = "KUBECONFIG")]

@@ -12,7 +12,7 @@ use crate::store::Store;
 pub(crate) struct Kind {
     pub(crate) group: String,
     pub(crate) version: String,
-    pub(crate) kind: String,
+    pub(crate) name: String,
     pub(crate) plural: String,
     pub(crate) short: Vec<String>,
     pub(crate) is_namespaced: bool,
@@ -46,7 +46,7 @@ impl Kind {
         Self {
             group: group.to_owned(),
             version: version.to_owned(),
-            kind: kind.to_owned(),
+            name: kind.to_owned(),
             plural: plural.to_owned(),
             short: short.split_whitespace().map(str::to_owned).collect(),
             is_namespaced: true,
@@ -77,7 +77,7 @@ impl Kind {
     }
 
     pub(crate) fn singular(&self) -> String {
-        self.kind.to_lowercase()
+        self.name.to_lowercase()
     }
 }
 
@@ -127,7 +127,7 @@ fn of_definition(definition: &Value) -> Vec<Kind> {
         .map(|version| Kind {
             group: text(definition, "/spec/group").to_owned(),
             version: text(version, "/name").to_owned(),
-            kind: text(definition, "/spec/names/kind").to_owned(),
+            name: text(definition, "/spec/names/kind").to_owned(),
             plural: text(definition, "/spec/names/plural").to_owned(),
             short: items(definition, "/spec/names/shortNames")
                 .iter()
@@ -148,14 +148,14 @@ pub(crate) fn describe(kind: &Kind) -> Vec<Value> {
         "name": kind.plural,
         "singularName": kind.singular(),
         "namespaced": kind.is_namespaced,
-        "kind": kind.kind,
+        "kind": kind.name,
         "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
         "shortNames": kind.short,
     })];
     described.extend(kind.subresources.iter().map(|subresource| {
         let name = format!("{}/{}", kind.plural, subresource.name());
         let (kind_name, group, version, verbs) = match subresource {
-            Subresource::Status => (kind.kind.as_str(), "", "", json!(["get", "patch", "update"])),
+            Subresource::Status => (kind.name.as_str(), "", "", json!(["get", "patch", "update"])),
             Subresource::Scale => ("Scale", "autoscaling", "v1", json!(["get", "patch", "update"])),
             Subresource::Eviction => ("Eviction", "policy", "v1", json!(["create"])),
             Subresource::Log => ("Pod", "", "", json!(["get"])),

@@ -160,7 +160,7 @@ impl Pocket {
     /// When the pod does not run, or the command takes more than a minute.
     pub fn exec(&self, pod: &str, command: &[&str]) -> Result<Said, Error> {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
-        let patience_millis = u64::try_from(Duration::from_secs(60).as_millis()).unwrap_or(u64::MAX);
+        let patience_millis = u64::try_from(Duration::from_mins(1).as_millis()).unwrap_or(u64::MAX);
         let exec = Exec { pod: pod.to_owned(), container: None, command, input: String::new(), patience_millis };
         let crate::node::Said { code, stdout, stderr } = self.client.exec(&exec)?;
         Ok(Said { code, stdout, stderr })

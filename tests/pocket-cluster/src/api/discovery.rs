@@ -98,6 +98,6 @@ fn patch_of(kind: &Kind) -> Value {
         "parameters": parameters,
         "responses": {},
         "x-kubernetes-action": "patch",
-        "x-kubernetes-group-version-kind": {"group": kind.group, "kind": kind.kind, "version": kind.version},
+        "x-kubernetes-group-version-kind": {"group": kind.group, "kind": kind.name, "version": kind.version},
     })
 }

@@ -1,6 +1,6 @@
 //! What the API server refuses to store.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::json::{name, namespace, text};
 use crate::kinds::Kind;
@@ -9,38 +9,39 @@ use crate::refusal::{Reason, Refusal};
 use crate::store::{Key, Store};
 
 pub(super) fn check_new(store: &Store, kind: &Kind, object: &Value) -> Result<(), Refusal> {
-    check_name(kind, name(object))?;
+    check_name(kind, object)?;
     if kind.is_namespaced {
         store.find(&Key::new("namespaces", "", namespace(object)))?;
     }
-    match kind.kind.as_str() {
+    match kind.name.as_str() {
         "Pod" => check_pod(store, object),
         "StatefulSet" | "Deployment" => check_workload(kind, object),
         _ => Ok(()),
     }
 }
 
-fn invalid(kind: &Kind, object: &Value, why: &str) -> Refusal {
-    let full = if kind.group.is_empty() { kind.kind.clone() } else { format!("{}.{}", kind.kind, kind.group) };
-    Refusal::invalid(format!("{full} {:?} is invalid: {why}", name(object))).about(
-        &kind.group,
-        &kind.kind,
-        name(object),
-    )
+/// What is wrong, told twice: as a text, and field by field, which is what kubectl shows.
+fn invalid(kind: &Kind, object: &Value, field: &str, why: &str) -> Refusal {
+    let full = if kind.group.is_empty() { kind.name.clone() } else { format!("{}.{}", kind.name, kind.group) };
+    let mut refusal = Refusal::invalid(format!("{full} {:?} is invalid: {field}: {why}", name(object)));
+    refusal.details = json!({
+        "name": name(object), "group": kind.group, "kind": kind.name,
+        "causes": [{"reason": "FieldValueInvalid", "message": why, "field": field}],
+    });
+    refusal
 }
 
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
-fn check_name(kind: &Kind, name: &str) -> Result<(), Refusal> {
+fn check_name(kind: &Kind, object: &Value) -> Result<(), Refusal> {
     let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-.".contains(letter);
     // Roles and their bindings may be called anything that fits into a path.
     let is_free = kind.group == "rbac.authorization.k8s.io";
-    if !name.is_empty() && name.len() <= 253 && (is_free || name.chars().all(is_plain)) {
+    let own = name(object);
+    if !own.is_empty() && own.len() <= 253 && (is_free || own.chars().all(is_plain)) {
         return Ok(());
     }
-    let why = format!(
-        "metadata.name: Invalid value: {name:?}: a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.'"
-    );
-    Err(Refusal::invalid(format!("{} {name:?} is invalid: {why}", kind.kind)))
+    let rule = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.'";
+    Err(invalid(kind, object, "metadata.name", &format!("Invalid value: {own:?}: {rule}")))
 }
 
 /// <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#serviceaccount>
@@ -64,7 +65,7 @@ fn check_workload(kind: &Kind, workload: &Value) -> Result<(), Refusal> {
     if super::LabelSelector::of(selector).matches(labels) && !selector.is_null() {
         return Ok(());
     }
-    Err(invalid(kind, workload, "spec.template.metadata.labels: `selector` does not match template `labels`"))
+    Err(invalid(kind, workload, "spec.template.metadata.labels", "`selector` does not match template `labels`"))
 }
 
 /// <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#limitations>
@@ -79,24 +80,24 @@ const CHANGEABLE_OF_STATEFUL_SETS: [&str; 7] = [
 ];
 
 pub(super) fn check_change(kind: &Kind, before: &Value, after: &Value) -> Result<(), Refusal> {
-    match kind.kind.as_str() {
+    match kind.name.as_str() {
         "StatefulSet" => {
             check_workload(kind, after)?;
             let fixed = |object: &Value| without(object.get("spec"), &CHANGEABLE_OF_STATEFUL_SETS);
             let why = format!(
-                "spec: Forbidden: updates to statefulset spec for fields other than '{}' are forbidden",
+                "Forbidden: updates to statefulset spec for fields other than '{}' are forbidden",
                 CHANGEABLE_OF_STATEFUL_SETS.join("', '")
             );
-            if fixed(before) == fixed(after) { Ok(()) } else { Err(invalid(kind, after, &why)) }
+            if fixed(before) == fixed(after) { Ok(()) } else { Err(invalid(kind, after, "spec", &why)) }
         }
         "Deployment" => {
             check_workload(kind, after)?;
             let same = before.pointer("/spec/selector") == after.pointer("/spec/selector");
-            if same { Ok(()) } else { Err(invalid(kind, after, "spec.selector: field is immutable")) }
+            if same { Ok(()) } else { Err(invalid(kind, after, "spec.selector", "field is immutable")) }
         }
         "RoleBinding" => {
             let same = before.get("roleRef") == after.get("roleRef");
-            if same { Ok(()) } else { Err(invalid(kind, after, "roleRef: cannot change roleRef")) }
+            if same { Ok(()) } else { Err(invalid(kind, after, "roleRef", "cannot change roleRef")) }
         }
         "PersistentVolumeClaim" => check_claim(kind, before, after),
         _ => Ok(()),
@@ -107,13 +108,13 @@ pub(super) fn check_change(kind: &Kind, before: &Value, after: &Value) -> Result
 fn check_claim(kind: &Kind, before: &Value, after: &Value) -> Result<(), Refusal> {
     let fixed = |claim: &Value| without(claim.get("spec"), &["resources", "volumeName"]);
     if fixed(before) != fixed(after) {
-        let why = "spec: Forbidden: spec is immutable after creation except resources.requests";
-        return Err(invalid(kind, after, why));
+        let why = "Forbidden: spec is immutable after creation except resources.requests";
+        return Err(invalid(kind, after, "spec", why));
     }
     let size = |claim: &Value| quantity::bytes(text(claim, "/spec/resources/requests/storage")).unwrap_or(0);
     if size(after) < size(before) {
-        let why = "spec.resources.requests.storage: Forbidden: field can not be less than previous value";
-        return Err(invalid(kind, after, why));
+        let why = "Forbidden: field can not be less than previous value";
+        return Err(invalid(kind, after, "spec.resources.requests.storage", why));
     }
     Ok(())
 }

@@ -49,8 +49,8 @@ fn name_of(container: &Value) -> &str {
 }
 
 fn file(cluster: &Cluster, pod: &Value, container: &str, previous: bool) -> PathBuf {
-    let statuses = items(pod, "/status/containerStatuses").iter();
-    let status = statuses.filter(|status| name_of(status) == container).last();
+    let mut statuses = items(pod, "/status/containerStatuses").iter();
+    let status = statuses.find(|status| name_of(status) == container);
     let restarts = status.and_then(|status| number(status, "/restartCount")).unwrap_or(0);
     cluster.places.log(uid(pod), container, restarts - i64::from(previous))
 }

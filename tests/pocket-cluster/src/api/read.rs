@@ -15,9 +15,9 @@ use crate::store::Store;
 
 /// The object as this version of its kind shows it.
 pub(super) fn shown(kind: &Kind, object: &Value) -> Value {
-    let mut shown = if kind.kind == "Event" { events::shown(&kind.group, object) } else { object.clone() };
+    let mut shown = if kind.name == "Event" { events::shown(&kind.group, object) } else { object.clone() };
     set(&mut shown, "/apiVersion", kind.api_version());
-    set(&mut shown, "/kind", kind.kind.clone());
+    set(&mut shown, "/kind", kind.name.clone());
     shown
 }
 
@@ -30,7 +30,7 @@ pub(super) fn get(store: &Store, request: &Request) -> Result<Answer, Refusal> {
 pub(super) fn represented(request: &Request, object: &Value) -> Value {
     let kind = &request.target.kind;
     if table::is_wanted(request) {
-        return table::of(kind, &[object], json!({}), &request.query);
+        return table::of(kind, &[object], &json!({}), &request.query);
     }
     shown(kind, object)
 }
@@ -44,11 +44,11 @@ pub(super) fn list(store: &Store, request: &Request) -> Result<Answer, Refusal> 
     let objects = page(objects, request, &mut metadata);
     if table::is_wanted(request) {
         let rows: Vec<&Value> = objects.iter().map(Arc::as_ref).collect();
-        return Ok(ok(&table::of(kind, &rows, metadata, &request.query)));
+        return Ok(ok(&table::of(kind, &rows, &metadata, &request.query)));
     }
     let items: Vec<Value> = objects.iter().map(|object| shown(kind, object)).collect();
     Ok(ok(&json!({
-        "kind": format!("{}List", kind.kind), "apiVersion": kind.api_version(), "metadata": metadata, "items": items,
+        "kind": format!("{}List", kind.name), "apiVersion": kind.api_version(), "metadata": metadata, "items": items,
     })))
 }
 

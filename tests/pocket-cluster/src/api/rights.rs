@@ -105,6 +105,6 @@ fn allows(rule: &Value, act: Act<'_>) -> bool {
     let resource =
         has("/resources", &act.resource()) || (!act.subresource.is_empty() && has("/resources", &any_of_subresource));
     let names = items(rule, "/resourceNames");
-    let named = names.is_empty() || names.iter().any(|name| !act.name.is_empty() && *name == *act.name);
-    has("/verbs", act.verb.name()) && has("/apiGroups", &act.kind.group) && resource && named
+    let is_named = names.is_empty() || names.iter().any(|name| !act.name.is_empty() && *name == *act.name);
+    has("/verbs", act.verb.name()) && has("/apiGroups", &act.kind.group) && resource && is_named
 }

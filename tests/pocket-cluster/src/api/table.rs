@@ -16,7 +16,7 @@ pub(super) fn is_wanted(request: &Request) -> bool {
 /// The name of a column, and what stands in it.
 type Column = (&'static str, fn(&Value) -> String);
 
-pub(super) fn of(kind: &Kind, objects: &[&Value], metadata: Value, query: &Query) -> Value {
+pub(super) fn of(kind: &Kind, objects: &[&Value], metadata: &Value, query: &Query) -> Value {
     let columns = columns(kind);
     let definitions: Vec<Value> = columns
         .iter()
@@ -45,7 +45,7 @@ fn included(kind: &Kind, object: &Value, query: &Query) -> Value {
 }
 
 fn columns(kind: &Kind) -> Vec<Column> {
-    let own: &[Column] = match kind.kind.as_str() {
+    let own: &[Column] = match kind.name.as_str() {
         "Pod" => &[
             ("Ready", |pod| share(ready_containers(pod), items(pod, "/spec/containers").len())),
             ("Status", pod_status),

@@ -20,7 +20,7 @@ use crate::store::{Change, Event};
 
 /// As the API server sends them once a minute; a test should not have to wait for one.
 const BOOKMARK_PERIOD: Duration = Duration::from_secs(10);
-const LONGEST: Duration = Duration::from_secs(30 * 60);
+const LONGEST: Duration = Duration::from_mins(30);
 
 struct Watch {
     cluster: Arc<Cluster>,
@@ -129,7 +129,7 @@ impl Watch {
         }
         let kind = &self.request.target.kind;
         let mut object = json!({
-            "kind": kind.kind, "apiVersion": kind.api_version(), "metadata": {"resourceVersion": self.version.to_string()},
+            "kind": kind.name, "apiVersion": kind.api_version(), "metadata": {"resourceVersion": self.version.to_string()},
         });
         if !annotations.is_null() {
             crate::json::set(&mut object, "/metadata/annotations", annotations.clone());
@@ -140,7 +140,7 @@ impl Watch {
     /// A client that reads nothing for long is cut off.
     async fn send_line(&self, event: &Value) -> Result<(), Ended> {
         let line = Bytes::from(format!("{event}\n"));
-        let patience = Instant::now() + Duration::from_secs(60);
+        let patience = Instant::now() + Duration::from_mins(1);
         timeout_at(patience, self.sender.send(line)).await.map_err(|_| Ended)?.map_err(|_| Ended)
     }
 }

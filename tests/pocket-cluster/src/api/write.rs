@@ -41,7 +41,7 @@ pub(super) fn body(request: &Request) -> Result<Value, Refusal> {
 fn placed(request: &Request) -> Result<Value, Refusal> {
     let mut object = body(request)?;
     let kind = &request.target.kind;
-    for (path, served) in [("/apiVersion", kind.api_version()), ("/kind", kind.kind.clone())] {
+    for (path, served) in [("/apiVersion", kind.api_version()), ("/kind", kind.name.clone())] {
         let said = text(&object, path);
         if !said.is_empty() && said != served {
             let message = format!("the {} in the data ({said}) does not match the expected one ({served})", &path[1..]);
@@ -91,10 +91,10 @@ fn admitted(store: &Store, kind: &Kind, mut object: Value) -> Result<Value, Refu
     if kind.subresources.contains(&Subresource::Status) {
         remove(&mut object, "/status");
     }
-    if kind.kind == "Event" {
+    if kind.name == "Event" {
         object = events::stored(object);
     }
-    defaults::fill(&kind.kind, &mut object);
+    defaults::fill(&kind.name, &mut object);
     laws::check_new(store, kind, &object)?;
     Ok(object)
 }
@@ -142,7 +142,7 @@ fn rewrite(
             return Err(conflict(request, why));
         }
         keep_what_is_not_asked_for(request, before, &mut after);
-        defaults::fill(&kind.kind, &mut after);
+        defaults::fill(&kind.name, &mut after);
         laws::check_change(kind, before, &after)?;
         if request.content_type != patch::APPLY {
             Managed::of(request, "Update").wrote(before, &mut after);

@@ -37,7 +37,7 @@ fn keep(cluster: &Cluster, certificate: &Value) {
     }
     match secret_data(cluster, &names) {
         Ok(data) => {
-            write_secret(cluster, certificate, &key, &names.join(","), revision + 1, data);
+            write_secret(cluster, certificate, &key, &names.join(","), revision + 1, &data);
             report(cluster, certificate, revision + 1);
         }
         Err(error) => cluster.tell(certificate, "Failed", &error.to_string()),
@@ -51,7 +51,7 @@ fn secret_data(cluster: &Cluster, names: &[&str]) -> Result<Value, crate::author
     Ok(json!({"tls.crt": certificate, "tls.key": key, "ca.crt": authority}))
 }
 
-fn write_secret(cluster: &Cluster, certificate: &Value, key: &Key, names: &str, revision: i64, data: Value) {
+fn write_secret(cluster: &Cluster, certificate: &Value, key: &Key, names: &str, revision: i64, data: &Value) {
     let annotations = json!({
         ISSUED_FOR: names, REVISION: revision.to_string(), "cert-manager.io/certificate-name": name(certificate),
     });

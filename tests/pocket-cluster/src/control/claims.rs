@@ -22,7 +22,7 @@ pub(super) fn reconcile(cluster: &Cluster) {
         let key = Key::of("persistentvolumeclaims", claim);
         if is_leaving(claim) {
             if !is_used(claim, &pods) {
-                cluster.store.edit(&key, |claim| unprotect(claim));
+                cluster.store.edit(&key, unprotect);
             }
         } else {
             bind(cluster, &key, claim);

@@ -90,24 +90,24 @@ impl<'a> Turn<'a> {
                 ("False", "MinimumReplicasUnavailable")
             };
             set_condition(deployment, condition("Available", available));
-            let progress = self.progress(deployment, is_complete);
+            let progress = progress(deployment, is_complete);
             set_condition(deployment, condition("Progressing", progress));
         });
-    }
-
-    /// <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#deployment-status>
-    fn progress(&self, deployment: &Value, is_complete: bool) -> (&'static str, &'static str) {
-        let available = crate::json::condition(deployment, "Available");
-        let since = available.map_or(0, |condition| seconds_since(text(condition, "/lastTransitionTime")));
-        let deadline = number(deployment, "/spec/progressDeadlineSeconds").unwrap_or(600);
-        match (is_complete, since > deadline) {
-            (true, _) => ("True", "NewReplicaSetAvailable"),
-            (false, false) => ("True", "ReplicaSetUpdated"),
-            (false, true) => ("False", "ProgressDeadlineExceeded"),
-        }
     }
 }
 
 fn condition(kind: &str, (status, reason): (&str, &str)) -> Value {
     json!({"type": kind, "status": status, "reason": reason, "message": ""})
+}
+
+/// <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#deployment-status>
+fn progress(deployment: &Value, is_complete: bool) -> (&'static str, &'static str) {
+    let available = crate::json::condition(deployment, "Available");
+    let since = available.map_or(0, |condition| seconds_since(text(condition, "/lastTransitionTime")));
+    let deadline = number(deployment, "/spec/progressDeadlineSeconds").unwrap_or(600);
+    match (is_complete, since > deadline) {
+        (true, _) => ("True", "NewReplicaSetAvailable"),
+        (false, false) => ("True", "ReplicaSetUpdated"),
+        (false, true) => ("False", "ProgressDeadlineExceeded"),
+    }
 }

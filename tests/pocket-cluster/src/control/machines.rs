@@ -44,7 +44,7 @@ pub(super) fn reconcile(cluster: &Cluster) {
         let status = if is_down { ("Unknown", "NodeStatusUnknown") } else { ("True", "KubeletReady") };
         cluster.store.edit(&Key::of("nodes", &node), |node| {
             let (status, reason) = status;
-            if !crate::json::condition(node, "Ready").is_some_and(|found| text(found, "/status") == status) {
+            if crate::json::condition(node, "Ready").is_none_or(|found| text(found, "/status") != status) {
                 set_condition(
                     node,
                     json!({

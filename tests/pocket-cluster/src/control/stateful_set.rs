@@ -62,7 +62,7 @@ impl<'a> Turn<'a> {
         self.pods.iter().find(|(found, _)| *found == ordinal).map(|(_, pod)| &**pod)
     }
 
-    /// Every template that was ever asked for is kept as a ControllerRevision; the newest has the highest number.
+    /// Every template that was ever asked for is kept as a `ControllerRevision`; the newest has the highest number.
     fn keep_revision(&self) {
         let revisions = self.cluster.store.in_namespace("controllerrevisions.apps", namespace(self.set));
         let own = revisions.iter().filter(|revision| crate::json::controller(revision) == uid(self.set));
@@ -153,17 +153,13 @@ impl<'a> Turn<'a> {
         }
         let partition = number(self.set, "/spec/updateStrategy/rollingUpdate/partition").unwrap_or(0);
         for (_, pod) in self.pods.iter().rev().take_while(|(ordinal, _)| *ordinal >= partition) {
-            if self.revision_of(pod) != self.update_revision {
+            if revision_of(pod) != self.update_revision {
                 return owned::delete(self.cluster, pod);
             }
             if !owned::is_ready(pod) {
                 return;
             }
         }
-    }
-
-    fn revision_of<'p>(&self, pod: &'p Value) -> &'p str {
-        entry(pod, "/metadata/labels", REVISION)
     }
 
     /// What a pod that is made now is made from. During a rolling update, a pod that is not its turn comes back as it was.
@@ -247,4 +243,8 @@ impl<'a> Turn<'a> {
 /// The number at the end of a name.
 fn ordinal(name: &str) -> Option<i64> {
     name.rsplit_once('-')?.1.parse().ok()
+}
+
+fn revision_of(pod: &Value) -> &str {
+    entry(pod, "/metadata/labels", REVISION)
 }

@@ -123,9 +123,9 @@ impl Board {
     }
 
     /// Notes why volumes cannot be mounted, if so; whether that was known.
-    pub(super) fn mount_failure(&self, why: Option<String>) -> bool {
+    pub(super) fn mount_failure(&self, why: Option<&str>) -> bool {
         let mut known = self.mount_failure.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *known, why.clone()) == why
+        std::mem::replace(&mut *known, why.map(str::to_owned)).as_deref() == why
     }
 
     /// Changes what is known of a container, and tells it.

@@ -205,7 +205,7 @@ impl Container {
         let bind = |mount: &Mount| {
             let folder = volumes.folder(&mount.name)?;
             let from = if mount.sub_path.is_empty() { folder } else { folder.join(&mount.sub_path) };
-            Ok(Bind { from, to: mount.mount_path.clone(), read_only: mount.read_only })
+            Ok(Bind { from, to: mount.path.clone(), read_only: mount.read_only })
         };
         let mounts: Result<Vec<Bind>, super::volumes::Error> = self.spec.volume_mounts.iter().map(bind).collect();
         let mut binds = mounts.map_err(|error| ("CreateContainerConfigError", error.to_string()))?;

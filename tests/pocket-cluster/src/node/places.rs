@@ -29,7 +29,9 @@ impl Places {
         ["names", "claims", "pods", "etc"].iter().try_for_each(|folder| fs::create_dir_all(self.root.join(folder)))?;
         fs::write(self.root.join("etc/passwd"), PASSWD)?;
         // Names are in the hosts file, and nowhere else.
-        fs::write(self.root.join("etc/nsswitch.conf"), "hosts: files\n")
+        fs::write(self.root.join("etc/nsswitch.conf"), "hosts: files\n")?;
+        // A name may have several addresses there.
+        fs::write(self.root.join("etc/host.conf"), "multi on\n")
     }
 
     pub(super) fn pod(&self, uid: &str) -> PathBuf {
@@ -59,11 +61,10 @@ impl Places {
         fs::create_dir_all(&folder)?;
         let bytes = quantity::bytes(size).unwrap_or(0);
         let options = std::ffi::CString::new(format!("size={bytes},mode=0777"))?;
-        match is_new {
-            true => mount("tmpfs", &folder, "tmpfs", MountFlags::empty(), Some(options.as_c_str()))?,
-            false => mount_remount(&folder, MountFlags::empty(), options.as_c_str())?,
+        if is_new {
+            return Ok(mount("tmpfs", &folder, "tmpfs", MountFlags::empty(), Some(options.as_c_str()))?);
         }
-        Ok(())
+        Ok(mount_remount(&folder, MountFlags::empty(), options.as_c_str())?)
     }
 
     /// Removes the volumes of claims that are gone.

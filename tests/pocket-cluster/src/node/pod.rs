@@ -238,7 +238,7 @@ fn refresh_volumes(context: &Context) {
     let pod = context.pod();
     let volumes = Volumes { cluster: &context.cluster, pod: &pod, spec: &context.spec };
     if let Err(error) = volumes.refresh() {
-        let is_told = context.board.mount_failure(Some(error.to_string()));
+        let is_told = context.board.mount_failure(Some(&error.to_string()));
         if !is_told {
             context.tell("FailedMount", &error.to_string());
         }

@@ -71,6 +71,7 @@ impl Plan {
         arguments.extend(["--ro-bind".into(), self.names.display().to_string(), "/etc/names".into()]);
         arguments.extend(words("--symlink names/hosts /etc/hosts --ro-bind /run/pocket/etc/passwd /etc/passwd"));
         arguments.extend(words("--ro-bind /run/pocket/etc/nsswitch.conf /etc/nsswitch.conf"));
+        arguments.extend(words("--ro-bind /run/pocket/etc/host.conf /etc/host.conf"));
         if !self.read_only_root {
             arguments.extend(words("--tmpfs /tmp"));
         }

@@ -90,7 +90,8 @@ pub(super) struct Port {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Mount {
     pub(super) name: String,
-    pub(super) mount_path: String,
+    #[serde(rename = "mountPath")]
+    pub(super) path: String,
     pub(super) sub_path: String,
     pub(super) read_only: bool,
 }

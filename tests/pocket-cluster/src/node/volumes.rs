@@ -1,4 +1,4 @@
-//! Volumes: folders that outlive containers. What comes from ConfigMaps and Secrets is kept up to date.
+//! Volumes: folders that outlive containers. What comes from a ConfigMap or a Secret is kept up to date.
 //!
 //! <https://kubernetes.io/docs/concepts/storage/volumes/>
 
@@ -166,17 +166,16 @@ impl Volumes<'_> {
         if is_current(&folder.join(DATA), files) {
             return Ok(());
         }
-        let fresh = (1..).map(|number| format!("..{number}")).find(|name| !folder.join(name).exists());
-        let fresh = fresh.unwrap_or_default();
         let before = fs::read_link(folder.join(DATA)).ok();
+        let fresh = if before.as_deref() == Some(Path::new("..one")) { "..two" } else { "..one" };
         for (path, (bytes, mode)) in files {
-            let file = folder.join(&fresh).join(path);
+            let file = folder.join(fresh).join(path);
             file.parent().map_or(Ok(()), fs::create_dir_all)?;
             fs::write(&file, bytes)?;
             fs::set_permissions(&file, Permissions::from_mode(*mode))?;
         }
-        fs::create_dir_all(folder.join(&fresh))?;
-        symlink(&fresh, folder.join("..data_tmp"))?;
+        fs::create_dir_all(folder.join(fresh))?;
+        symlink(fresh, folder.join("..data_tmp"))?;
         fs::rename(folder.join("..data_tmp"), folder.join(DATA))?;
         link_all(&folder, files)?;
         before.map_or(Ok(()), |before| fs::remove_dir_all(folder.join(before)))?;

@@ -81,10 +81,14 @@ impl Path {
 fn position(list: &Value, step: &Step, names: &[&str]) -> Option<usize> {
     let list = list.as_array()?;
     match (step, strategy(names)) {
-        (Step::Item(keys), Lists::Keyed(by)) => list.iter().position(|item| identity(by, item).to_string() == *keys),
-        (Step::Element(value), _) => list.iter().position(|item| item.to_string() == *value),
+        (Step::Item(keys), Lists::Keyed(by)) => list.iter().position(|item| is_written(&identity(by, item), keys)),
+        (Step::Element(value), _) => list.iter().position(|item| is_written(item, value)),
         (Step::Item(_) | Step::Field(_), _) => None,
     }
+}
+
+fn is_written(value: &Value, as_text: &str) -> bool {
+    serde_json::to_string(value).is_ok_and(|written| written == as_text)
 }
 
 fn remove<'a>(place: &mut Value, path: &'a [Step], names: &mut Vec<&'a str>) {

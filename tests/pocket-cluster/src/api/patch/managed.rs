@@ -46,9 +46,10 @@ impl Entry {
                 written
             })
             .collect();
-        match written.is_empty() {
-            true => drop(remove(object, "/metadata/managedFields")),
-            false => set(object, "/metadata/managedFields", written),
+        if written.is_empty() {
+            remove(object, "/metadata/managedFields");
+        } else {
+            set(object, "/metadata/managedFields", written);
         }
     }
 }
@@ -89,9 +90,8 @@ impl<'a> Managed<'a> {
             |path: &&Path| !old.0.contains(*path) || (!path.is_item() && path.find(before) != path.find(after));
         let mut changed = Fields(new.0.iter().filter(changed).cloned().collect());
         let mut entries = Entry::all(before);
-        for entry in &mut entries {
-            entry.fields.0.retain(|path| !gone(path, &old, &new) && !(changed.0.contains(path) && !path.is_item()));
-        }
+        let is_lost = |path: &Path| gone(path, &old, &new) || (changed.0.contains(path) && !path.is_item());
+        entries.iter_mut().for_each(|entry| entry.fields.0.retain(|path| !is_lost(path)));
         if !changed.0.is_empty() {
             if let Some(own) = entries.iter().find(|entry| self.is(entry)) {
                 changed.0.extend(own.fields.0.iter().cloned());

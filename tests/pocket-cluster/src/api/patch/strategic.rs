@@ -10,7 +10,7 @@ pub(super) fn merged(before: &Value, patch: &Value) -> Value {
     merge(before, patch, &[])
 }
 
-fn merge(before: &Value, patch: &Value, path: &[&str]) -> Value {
+fn merge(before: &Value, patch: &Value, names: &[&str]) -> Value {
     let Value::Object(patch) = patch else { return patch.clone() };
     let mut after = match patch.get("$patch").and_then(Value::as_str) {
         Some("replace") => Map::new(),
@@ -20,7 +20,7 @@ fn merge(before: &Value, patch: &Value, path: &[&str]) -> Value {
         after.retain(|key, _| kept.iter().any(|kept| kept == key));
     }
     for (key, value) in patch.iter().filter(|(key, _)| !key.starts_with('$')) {
-        let inner = [path, &[key.as_str()]].concat();
+        let inner = [names, &[key.as_str()]].concat();
         let old = after.get(key).cloned().unwrap_or_default();
         match value {
             Value::Null => drop(after.remove(key)),
@@ -32,7 +32,7 @@ fn merge(before: &Value, patch: &Value, path: &[&str]) -> Value {
         }
     }
     remove_from_sets(&mut after, patch);
-    reorder_untouched(&mut after, patch, path);
+    reorder_untouched(&mut after, patch, names);
     Value::Object(after)
 }
 
@@ -47,33 +47,33 @@ fn remove_from_sets(after: &mut Map<String, Value>, patch: &Map<String, Value>) 
 }
 
 /// An order may be told without any other change.
-fn reorder_untouched(after: &mut Map<String, Value>, patch: &Map<String, Value>, path: &[&str]) {
+fn reorder_untouched(after: &mut Map<String, Value>, patch: &Map<String, Value>, names: &[&str]) {
     for (directive, order) in patch {
         let Some(key) = directive.strip_prefix("$setElementOrder/") else { continue };
-        let inner = [path, &[key]].concat();
+        let inner = [names, &[key]].concat();
         if let (Some(list), Some(order)) = (after.get_mut(key).and_then(Value::as_array_mut), order.as_array()) {
             sort(list, order, strategy(&inner));
         }
     }
 }
 
-fn merge_list(before: &Value, patch: &[Value], order: Option<&Vec<Value>>, path: &[&str]) -> Value {
+fn merge_list(before: &Value, patch: &[Value], order: Option<&Vec<Value>>, names: &[&str]) -> Value {
     let old = before.as_array().cloned().unwrap_or_default();
-    let mut list = match strategy(path) {
+    let mut list = match strategy(names) {
         Lists::Atomic => return Value::Array(patch.to_vec()),
         Lists::Set => {
             let new = patch.iter().filter(|item| !old.contains(item)).cloned();
             old.iter().cloned().chain(new).collect()
         }
-        Lists::Keyed(keys) => merge_items(old, patch, keys, path),
+        Lists::Keyed(keys) => merge_items(old, patch, keys, names),
     };
     if let Some(order) = order {
-        sort(&mut list, order, strategy(path));
+        sort(&mut list, order, strategy(names));
     }
     Value::Array(list)
 }
 
-fn merge_items(old: Vec<Value>, patch: &[Value], keys: &[&str], path: &[&str]) -> Vec<Value> {
+fn merge_items(old: Vec<Value>, patch: &[Value], keys: &[&str], names: &[&str]) -> Vec<Value> {
     let is_directive = |item: &Value, which: &str| item.get("$patch").and_then(Value::as_str) == Some(which);
     let replaces = patch.iter().any(|item| is_directive(item, "replace"));
     let mut list = if replaces { Vec::new() } else { old };
@@ -83,8 +83,8 @@ fn merge_items(old: Vec<Value>, patch: &[Value], keys: &[&str], path: &[&str]) -
         match place {
             Some(place) if is_directive(item, "delete") => drop(list.remove(place)),
             None if is_directive(item, "delete") => {}
-            Some(place) => list.get_mut(place).into_iter().for_each(|found| *found = merge(found, item, path)),
-            None => list.push(merge(&Value::Null, item, path)),
+            Some(place) => list.get_mut(place).into_iter().for_each(|found| *found = merge(found, item, names)),
+            None => list.push(merge(&Value::Null, item, names)),
         }
     }
     list
