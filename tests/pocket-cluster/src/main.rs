@@ -1,0 +1,7 @@
+//! The program `pocket-cluster`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pocket_cluster::command::run()
+}

@@ -1,0 +1,24 @@
+//! The node: runs what is bound to any of the hosts, as real processes.
+//!
+//! <https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/>
+
+mod board;
+mod container;
+mod environment;
+mod images;
+mod network;
+mod partitions;
+mod places;
+mod pod;
+mod probe;
+mod process;
+mod shape;
+mod volumes;
+mod workers;
+
+pub(crate) use images::Images;
+pub(crate) use network::{API_ADDRESS, Error as NetworkError, Network};
+pub(crate) use partitions::run as keep_partitions;
+pub(crate) use places::Places;
+pub(crate) use process::Said;
+pub(crate) use workers::{Order, Workers, run};
