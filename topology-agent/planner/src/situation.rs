@@ -215,11 +215,6 @@ impl<'a> Situation<'a> {
         self.joined.is_empty() && !self.is_formed() && self.is_unused()
     }
 
-    /// Whether a node that answered knows another.
-    pub(crate) fn knows(&self, id: NodeId, other: NodeId) -> bool {
-        self.server(id).and_then(|server| self.view.opinion(server)).is_some_and(|opinion| opinion.row(other).is_some())
-    }
-
     /// Whether a node is a primary, or follows it.
     pub(crate) fn serves(&self, id: NodeId, primary: NodeId) -> bool {
         self.nodes.get(&id).is_some_and(|node| node.head() == primary)

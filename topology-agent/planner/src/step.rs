@@ -334,7 +334,7 @@ impl fmt::Display for Labels {
         let role = match self.role {
             Some(RoleLabel::Primary) => "primary",
             Some(RoleLabel::Replica) => "replica",
-            None => "neither primary nor replica",
+            None => "member",
         };
         match self.shard {
             Some(shard) => write!(out, "{role} of shard {shard}"),

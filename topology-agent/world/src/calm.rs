@@ -114,6 +114,8 @@ fn follow(world: &mut World, scenario: &Scenario, bound: u32, note: &mut impl Fn
             // What is waited for may have taken too long by the next look.
             Plan::Wait(..) if !late => late = true,
             Plan::Do(..) | Plan::Wait(..) | Plan::Done | Plan::Stuck(_) => {
+                // Clients come when all is ready, at the latest.
+                world.begin_use();
                 return Outcome { plan: next, rounds, steps };
             }
         }

@@ -82,7 +82,7 @@ fn member(pod: u32, role: Role, formed: bool, settings: Arc<BTreeMap<String, Str
         uid: Arc::from("uid"),
         template: Template::Current,
         place: Place {
-            host: Some(Arc::from(format!("host-{}", pod % 97))),
+            host: Some(Arc::from(format!("host-{}", pod % 96))),
             zone: Some(Arc::from(format!("zone-{}", pod % 3))),
         },
         address: Some(address(pod)),

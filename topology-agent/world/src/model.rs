@@ -42,6 +42,8 @@ pub enum Action {
     Finish(u8),
     /// A migration fails.
     Fail(u8),
+    /// Clients write for the first time, as early as they can.
+    Use,
     /// The next spec comes into force.
     Edit,
     /// Something goes wrong.
@@ -84,6 +86,9 @@ impl Model for Checked {
         }
         for ordinal in 0..u8::try_from(world.pods.len()).unwrap_or(u8::MAX) {
             by_itself(world, ordinal, actions);
+        }
+        if !world.used {
+            actions.push(Action::Use);
         }
         if usize::from(world.spec) + 1 < self.scenario.specs.len() {
             actions.push(Action::Edit);
@@ -142,6 +147,7 @@ impl Checked {
                 world.faults -= 1;
                 world.id_at(at).into_iter().for_each(|id| fail_job(world, id));
             }
+            Action::Use => world.begin_use(),
             Action::Edit => world.spec += 1,
             Action::Fault(fault, at) => {
                 world.faults -= 1;

@@ -19,23 +19,16 @@ pub fn number(id: NodeId) -> Id {
 /// Performs a step, and notes what it ruins.
 pub fn perform(world: &mut World, step: &Step) {
     let (before, used) = (world.kept(), world.used);
-    let owned = claimed(world);
+    let owned = world.claimed();
     apply(world, step);
     let lost = before.without(&world.kept());
     if used && !lost.is_empty() {
         world.break_law(format!("`{step}` lost the newest data of {} slots", lost.len()));
     }
-    world.used |= claimed(world) == SlotSet::all();
-    let orphaned = owned.without(&claimed(world));
+    let orphaned = owned.without(&world.claimed());
     if !orphaned.is_empty() {
         world.break_law(format!("`{step}` left {} slots without an owner", orphaned.len()));
     }
-}
-
-/// The slots that some node takes for its own, whether it is up or not.
-fn claimed(world: &World) -> SlotSet {
-    let nodes = world.pods.iter().filter_map(|pod| pod.node.as_ref());
-    nodes.fold(SlotSet::EMPTY, |all, node| all.or(&node.slots()))
 }
 
 fn apply(world: &mut World, step: &Step) {

@@ -193,6 +193,18 @@ impl World {
         })
     }
 
+    /// The slots that some node takes for its own, whether it is up or not.
+    #[must_use]
+    pub fn claimed(&self) -> SlotSet {
+        let nodes = self.pods.iter().filter_map(|pod| pod.node.as_ref());
+        nodes.fold(SlotSet::EMPTY, |all, node| all.or(&node.slots()))
+    }
+
+    /// Clients write to every slot, once each has an owner.
+    pub fn begin_use(&mut self) {
+        self.used |= self.claimed() == SlotSet::all();
+    }
+
     /// The slots of which somebody still has the newest data.
     #[must_use]
     pub fn kept(&self) -> SlotSet {

@@ -178,6 +178,9 @@ fn primaries_in_one_zone_are_spread_by_failovers_at_rest() {
     let plan = decide(&view);
     assert_eq!(plan.steps().len(), 1);
     assert!(matches!(plan.steps()[0], Step::Failover { replica, .. } if replica == target(&view, 1)), "{plan:?}");
+    // While an upgrade rests, a primary stays where it is: it would have to hand over once more.
+    view.pods.get_mut(&Ordinal(5)).unwrap().template = Template::Old;
+    assert_eq!(told(&planner::plan(&Desired { paused: true, ..desired(3, 1) }, &view, NOW)), [""; 0]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn a_world_that_takes_more_rounds_than_its_bound_has_no_good_end() {
     let enough = forming();
     let start = enough.starts.first().unwrap();
     assert!(enough.ends_well(start));
-    assert!(!Checked { bound: 4, ..enough.clone() }.ends_well(start));
+    assert!(!Checked { bound: 5, ..enough.clone() }.ends_well(start));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::layout::Layout;
 use crate::plan::{Scope, Waiting};
 use crate::sharing::{Holder, shares};
 use crate::situation::Situation;
-use crate::step::{Step, Target};
-use crate::view::Role;
+use crate::step::Step;
+use crate::view::Labels;
 
 pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) -> Next {
     if situation.unowned.is_empty() || (situation.is_formed() && !situation.is_unused()) {
@@ -28,8 +28,8 @@ fn is_joined(situation: &Situation<'_>) -> bool {
     members == usize::try_from(situation.desired.pods()).unwrap_or(usize::MAX) && meet::all_know_all(situation)
 }
 
-/// Cuts what nobody owns into one piece for each shard that has less than its share, and lets the other members follow, where they
-/// know whom. Both go on side by side: a replica may follow a primary that has no slots yet.
+/// Cuts what nobody owns into one piece for each shard that has less than its share. [Replicas](super::replicas) follow when all
+/// know who owns what: one that does not know the slots of its primary could not take over from it.
 fn hand_out(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
     let primaries = &layout.primaries;
     let own = |id: Option<&NodeId>| id.and_then(|id| situation.owners.get(id)).cloned().unwrap_or_default();
@@ -45,13 +45,13 @@ fn hand_out(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
         if let (Some(node), false) = (node, slots.is_empty()) {
             draft.step(Step::AddSlots { node, slots });
         }
-        for member in shard.members.iter().filter(|_| shard.head.is_none()) {
-            let follower = situation.target(*member).zip(node).filter(|(node, primary)| node.id != primary.id);
-            let alone = situation.server(*member).is_some_and(|server| server.role == Role::Primary);
-            let knows = |(node, primary): &(Target, Target)| situation.knows(node.id, primary.id);
-            if let Some((node, primary)) = follower.filter(|pair| alone && knows(pair)) {
-                draft.step(Step::Replicate { node, primary: primary.id });
-            }
-        }
+        shard.members.iter().for_each(|member| appoint(situation, *member, shard.number, draft));
+    }
+}
+
+/// A label keeps the place of a pod that does nothing yet.
+fn appoint(situation: &Situation<'_>, member: NodeId, shard: u16, draft: &mut Draft) {
+    if let Some((pod, about)) = situation.seen_pod(member).filter(|(_, about)| about.labels.shard != Some(shard)) {
+        draft.step(Step::Label { pod, labels: Labels { shard: Some(shard), ..about.labels } });
     }
 }
