@@ -13,15 +13,17 @@ use crate::slots::SLOTS;
 use crate::step::{Step, Target};
 use crate::view::{Health, Opinion, Pod, Row, Server};
 
-/// More nodes than these are greeted by one of them: pairs grow with the square, and hearsay spreads faster among many.
-const MOST: u32 = 128;
+/// Of more nodes than these, one greets the others: pairs grow with the square, and hearsay spreads faster among many.
+const MOST: usize = 128;
 
 pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) -> Next {
-    if situation.desired.pods() > MOST || !is_prepared(situation) {
+    if !is_prepared(situation) {
         return ControlFlow::Continue(());
     }
     let guests: Vec<Guest<'_>> = situation.view.servers().filter_map(|seen| Guest::of(situation, seen)).collect();
-    let pairs = guests.iter().flat_map(|a| guests.iter().map(move |b| (a, b))).filter(|(a, b)| a.target < b.target);
+    let hosts = if guests.len() > MOST { 1 } else { guests.len() };
+    let pairs =
+        guests.iter().take(hosts).flat_map(|a| guests.iter().map(move |b| (a, b))).filter(|(a, b)| a.target < b.target);
     let mut strangers = pairs.filter(|(a, b)| !(a.knows(b) && b.knows(a))).peekable();
     if strangers.peek().is_none() {
         return ControlFlow::Continue(());
