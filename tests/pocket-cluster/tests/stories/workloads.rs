@@ -240,6 +240,20 @@ fn recreate_never_has_two_pods_and_rolling_never_has_none() {
 }
 
 #[test]
+fn a_rolling_update_that_does_not_become_ready_ends_no_old_pod() {
+    let story = begin();
+    let deployment = DEPLOYMENT.replace("Recreate", "RollingUpdate");
+    story.apply(&deployment);
+    story.kubectl("rollout status deploy/web --timeout=30s");
+    let old = format!("pod/{}", story.names("pods")[0]);
+    story.apply(&deployment.replace("command:", "readinessProbe: {exec: {command: ['false']}}, command:"));
+    story.until("deploy/web", ".status.updatedReplicas", "1");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(story.field(&old, ".metadata.deletionTimestamp"), "");
+    assert_eq!(story.field("deploy/web", ".status.readyReplicas"), "1");
+}
+
+#[test]
 fn what_a_deleted_owner_owned_goes_unless_it_is_orphaned() {
     let story = begin();
     story.apply(DEPLOYMENT);
