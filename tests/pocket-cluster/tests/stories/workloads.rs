@@ -188,7 +188,7 @@ fn a_lost_volume_is_empty_for_the_processes_that_come_after() {
     story.ready("set-0");
     story.sh("set-0", "echo lost >/data/file");
     story.pocket.inject(&Fault::LoseVolume { claim: "data-set-0".into() }).unwrap();
-    story.until("pod/set-0", ".status.containerStatuses[0].restartCount", "0");
+    story.until("pod/set-0", ".status.containerStatuses[0].restartCount", "1");
     wait("an empty volume", || match story.pocket.exec("set-0", &["ls", "/data"]) {
         Ok(said) if said.stdout.is_empty() && said.code == 0 => Ok(()),
         other => Err(format!("{other:?}")),
@@ -237,6 +237,20 @@ fn recreate_never_has_two_pods_and_rolling_never_has_none() {
         });
         story.kubectl("rollout status deploy/web --timeout=30s");
     }
+}
+
+#[test]
+fn a_rolling_update_that_does_not_become_ready_ends_no_old_pod() {
+    let story = begin();
+    let deployment = DEPLOYMENT.replace("Recreate", "RollingUpdate");
+    story.apply(&deployment);
+    story.kubectl("rollout status deploy/web --timeout=30s");
+    let old = format!("pod/{}", story.names("pods")[0]);
+    story.apply(&deployment.replace("command:", "readinessProbe: {exec: {command: ['false']}}, command:"));
+    story.until("deploy/web", ".status.updatedReplicas", "1");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(story.field(&old, ".metadata.deletionTimestamp"), "");
+    assert_eq!(story.field("deploy/web", ".status.readyReplicas"), "1");
 }
 
 #[test]
