@@ -11,8 +11,6 @@ use crate::error::Error;
 use crate::lines::lines;
 use crate::templates;
 
-/// How long a member may be silent before the others take it for dead.
-const CLUSTER_NODE_TIMEOUT_MS: u32 = 5000;
 /// How long a planned failover may hold writes.
 const MANUAL_FAILOVER_TIMEOUT_MS: u32 = 5000;
 /// How long a stopping server waits for its replicas to catch up.
@@ -34,7 +32,6 @@ pub(crate) struct Files(BTreeMap<String, String>);
 #[derive(Debug, Serialize)]
 struct FileContext {
     client_port: u16,
-    cluster_node_timeout_ms: u32,
     manual_failover_timeout_ms: Option<u32>,
     failover_wait_seconds: u32,
     shutdown_timeout_seconds: u32,
@@ -109,7 +106,6 @@ impl FileContext {
         let series = cluster.version.series;
         Self {
             client_port: names::CLIENT_PORT,
-            cluster_node_timeout_ms: CLUSTER_NODE_TIMEOUT_MS,
             manual_failover_timeout_ms: (series >= Series::V8_1).then_some(MANUAL_FAILOVER_TIMEOUT_MS),
             failover_wait_seconds: FAILOVER_WAIT_SECONDS,
             shutdown_timeout_seconds: SHUTDOWN_TIMEOUT_SECONDS,

@@ -87,8 +87,9 @@ fn listed(found: &[(Path, Complaint)]) -> String {
 
 /// Directives whose defaults do not suit a cluster whose members are restarted and replaced by an agent.
 ///
-/// A primary that waits for more replicas before it sends its data leaves the first one out of sync for seconds, each time.
-const DEFAULTS: [(&str, &str); 1] = [("repl-diskless-sync-delay", "0")];
+/// How long a member may be silent before the others take it for dead, in milliseconds. And a primary that waits for more replicas
+/// before it sends its data would leave the first one out of sync for seconds, each time.
+const DEFAULTS: [(&str, &str); 2] = [(names::NODE_TIMEOUT, "5000"), ("repl-diskless-sync-delay", "0")];
 
 impl Cluster {
     /// Checks what was written, in the namespace given from outside if it names none itself.

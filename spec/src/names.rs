@@ -32,6 +32,8 @@ pub const CONFIG_HASH_ANNOTATION: &str = "valkey-gitops.dev/config-hash";
 /// The key of the desired state in its ConfigMap.
 pub const DESIRED_STATE_KEY: &str = "cluster.yaml";
 
+/// The directive that says how long a member may be silent; the agent shortens it while a cluster is made.
+pub const NODE_TIMEOUT: &str = "cluster-node-timeout";
 /// The container of a pod that runs the server.
 pub const SERVER_CONTAINER: &str = "valkey";
 /// The volume claim template of a pod that holds data.

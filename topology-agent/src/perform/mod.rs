@@ -87,7 +87,7 @@ impl Performer<'_> {
             Step::Label { pod, labels } => Ok(self.actions.label(*pod, &self.uid(*pod)?, *labels).await?),
             Step::SetConfigEpoch { node, epoch } => self.tell(*node, &["SET-CONFIG-EPOCH", &epoch.to_string()]).await,
             Step::Meet { node, peer, address } => self.meet(*node, *peer, *address).await,
-            Step::AddSlots { node, slots } => self.tell_slots(*node, "ADDSLOTSRANGE", slots).await,
+            Step::AddSlots { node, slots } => self.add_slots(*node, slots).await,
             Step::ClaimSlots { node, slots } => self.claim_slots(*node, slots).await,
             Step::Replicate { node, primary } => self.tell(*node, &["REPLICATE", &primary.to_string()]).await,
             Step::Failover { replica, primary, mode } => self.fail_over(*replica, *primary, *mode).await,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use planner::{FailoverMode, Migration, NodeId, Role, SlotSet, Target};
+use spec::names;
 use tokio::time::{Instant, sleep};
 
 use super::classic::Move;
@@ -14,6 +15,8 @@ use crate::valkey::{AskError, Reply};
 /// How long a failover is watched: servers give it up after five seconds.
 const FAILOVER: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(10);
+/// The node time-out of a server that has just got its first slots, in milliseconds.
+const IMPATIENT_MS: &str = "1000";
 
 impl Performer<'_> {
     /// Both are asked who they are, at the address that is to be greeted.
@@ -25,7 +28,16 @@ impl Performer<'_> {
         self.tell(node, &["MEET", &address.to_string(), &contact.endpoint().port.to_string()]).await
     }
 
-    pub(super) async fn tell_slots(&self, node: Target, verb: &'static str, slots: &SlotSet) -> Result<(), StepError> {
+    /// A server that has had no slots for two seconds takes itself for cut off, and then waits for as long as its node time-out before
+    /// it serves the first that it gets. Where nothing was written yet, there is nothing to wait for: until it serves, the time-out is
+    /// a second, and after that what it should be.
+    pub(super) async fn add_slots(&self, node: Target, slots: &SlotSet) -> Result<(), StepError> {
+        let impatient = [(names::NODE_TIMEOUT.to_owned(), IMPATIENT_MS.to_owned())];
+        self.configure(node, &impatient.into()).await?;
+        self.tell_slots(node, "ADDSLOTSRANGE", slots).await
+    }
+
+    async fn tell_slots(&self, node: Target, verb: &'static str, slots: &SlotSet) -> Result<(), StepError> {
         let ranges = ranges(slots);
         let arguments: Vec<&str> = std::iter::once(verb).chain(ranges.iter().map(String::as_str)).collect();
         self.tell(node, &arguments).await

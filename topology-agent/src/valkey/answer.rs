@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::future::{join, try_join4};
 use planner::{Link, NodeId, Ordinal, Role, Row, Server, SlotSet, Time};
+use spec::names;
 
 use super::connection::Connection;
 use super::info::Info;
@@ -166,7 +167,10 @@ impl Heard {
         let spelled = |name: &String, reported: &String, wanted: &str| {
             series.map_or_else(|| reported.clone(), |series| canonical(series, name, wanted, reported))
         };
-        let both = self.config.iter().filter_map(|(name, reported)| Some((name, reported, wanted.get(name)?)));
+        // Its node time-out is left alone until it serves: see how slots are added.
+        let serves = self.cluster.get("cluster_state") == Some("ok");
+        let reported = self.config.iter().filter(|(name, _)| serves || *name != names::NODE_TIMEOUT);
+        let both = reported.filter_map(|(name, reported)| Some((name, reported, wanted.get(name)?)));
         both.map(|(name, reported, wanted)| (name.clone(), spelled(name, reported, wanted))).collect()
     }
 
