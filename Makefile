@@ -4,7 +4,7 @@
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 # Static files that start without a loader: they run in any image, and start in a third of the time.
 RELEASE := target/$(HOST)/release/valkey-render
-AGENT := target/$(HOST)/release/valkey-topology-agent
+AGENT := target/$(HOST)/small/valkey-topology-agent
 POCKET := target/debug/pocket-cluster
 STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 PYTHON := target/venv/bin/python
@@ -45,7 +45,8 @@ model-mutants:
 	tests/tools/model-mutants
 
 build:
-	$(STATIC) cargo build --release --target $(HOST) -p valkey-render -p valkey-topology-agent
+	$(STATIC) cargo build --release --target $(HOST) -p valkey-render
+	$(STATIC) cargo build --profile small --target $(HOST) -p valkey-topology-agent
 
 servers: prepare
 	tests/tools/valkey-servers target/valkey

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use spec::ClusterName;
+use tracing::level_filters::LevelFilter;
 
 /// Looks after one Valkey cluster on Kubernetes.
 #[derive(Debug, Parser)]
@@ -22,8 +23,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
         /// How much to log
-        #[arg(long, default_value = "info", env = "LOG_LEVEL")]
-        log_level: String,
+        #[arg(long, default_value_t = LevelFilter::INFO, env = "LOG_LEVEL")]
+        log_level: LevelFilter,
         /// How to log
         #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "LOG_FORMAT")]
         log_format: LogFormat,

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use kube::{Client, Config};
+use tracing::level_filters::LevelFilter;
 
 use crate::access::Secrets;
 use crate::agent::Sighting;
@@ -50,7 +51,7 @@ pub fn start() -> ExitCode {
 async fn obey(command: Command) -> Result<ExitCode, CommandError> {
     match command {
         Command::Run { place, log_level, log_format, port, identity } => {
-            log(&log_level, log_format);
+            log(log_level, log_format);
             let client = client(&place).await?;
             run::run(client, &place.cluster, secrets(&place), identity, port).await?;
             Ok(ExitCode::SUCCESS)
@@ -84,9 +85,8 @@ fn secrets(place: &Place) -> Secrets {
     place.secrets.as_deref().map_or_else(Secrets::default, Secrets::at)
 }
 
-fn log(level: &str, format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_default();
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+fn log(level: LevelFilter, format: LogFormat) {
+    let logs = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => logs.init(),
         LogFormat::Json => logs.json().init(),
