@@ -32,9 +32,12 @@ check: prepare
 	shellcheck tests/tools/debian-packages tests/tools/demo tests/tools/demo-render tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
 	target/tools/bin/cargo-insta test --workspace --check --unreferenced=reject --test snapshots --test stories
 
-bench: prepare build
+bench: prepare build servers
 	$(PYTHON) tests/tools/bench $(RELEASE)
 	cargo run --quiet --release -p planner-world --example speed
+	$(STATIC) cargo run --quiet --profile small --target $(HOST) -p valkey-topology-agent --example look
+	cargo build --quiet --release -p pocket-cluster
+	$(PYTHON) tests/tools/bench-forming $(RELEASE) $(AGENT) target/release/pocket-cluster target/valkey
 
 # Every world, as far as fifteen minutes take; `make test` looks less far.
 model:

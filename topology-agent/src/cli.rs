@@ -75,6 +75,8 @@ fn fail(error: &CommandError) -> ExitCode {
 
 async fn client(place: &Place) -> Result<Client, CommandError> {
     let mut config = Config::infer().await.map_err(|error| CommandError::NoKubernetes(error.to_string()))?;
+    // What is refused for now is asked for again at the next look, when it may no longer be wanted.
+    config.default_retry = false;
     if let Some(namespace) = &place.namespace {
         config.default_namespace.clone_from(namespace);
     }

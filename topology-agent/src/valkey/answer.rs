@@ -168,8 +168,8 @@ impl Heard {
             series.map_or_else(|| reported.clone(), |series| canonical(series, name, wanted, reported))
         };
         // Its node time-out is left alone until it serves: see how slots are added.
-        let serves = self.cluster.get("cluster_state") == Some("ok");
-        let reported = self.config.iter().filter(|(name, _)| serves || *name != names::NODE_TIMEOUT);
+        let is_ok = self.cluster.get("cluster_state") == Some("ok");
+        let reported = self.config.iter().filter(|(name, _)| is_ok || *name != names::NODE_TIMEOUT);
         let both = reported.filter_map(|(name, reported)| Some((name, reported, wanted.get(name)?)));
         both.map(|(name, reported, wanted)| (name.clone(), spelled(name, reported, wanted))).collect()
     }
