@@ -361,3 +361,16 @@ fn a_pod_goes_only_where_its_selector_and_its_tolerations_let_it() {
     story.apply(&set.replace("      containers:\n", tolerant));
     story.until("pod/set-0", ".spec.nodeName", "host-4");
 }
+
+#[test]
+fn what_is_refused_is_tried_again_without_haste_until_it_passes() {
+    let story = begin();
+    let set = stateful_set("set", 1, "");
+    story.apply(&set.replace("      containers:\n", "      serviceAccountName: late\n      containers:\n"));
+    let count = || story.kubectl("get events -o jsonpath={.items[?(@.reason=='FailedCreate')].count}");
+    wait("an event", || if count().is_empty() { Err(String::new()) } else { Ok(()) });
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(count().parse::<u32>().unwrap() <= 6, "{}", count());
+    story.apply("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: late}\n");
+    story.ready("set-0");
+}
