@@ -72,7 +72,7 @@ impl Model for Checked {
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
-        if world.harm.is_some() {
+        if world.harm.is_some() || world.horizon.0 == 0 {
             return;
         }
         match world.pending.len() {
@@ -103,6 +103,7 @@ impl Model for Checked {
 
     fn next_state(&self, world: &World, action: Action) -> Option<World> {
         let mut next = world.clone();
+        next.horizon.0 = next.horizon.0.saturating_sub(1);
         self.act(&mut next, &action);
         (next != *world).then_some(next)
     }

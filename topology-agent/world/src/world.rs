@@ -1,5 +1,6 @@
 //! The state of the world: small, hashable, cheap to copy.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use planner::{Labels, SlotSet, Step};
@@ -28,6 +29,29 @@ pub struct World {
     pub lost: Arc<SlotSet>,
     /// A law that was broken.
     pub harm: Option<String>,
+    /// How many more events are looked at.
+    pub horizon: Horizon,
+}
+
+/// How far one looks from a world. It is no part of what that is: worlds that differ in nothing else are one.
+#[derive(Debug, Clone, Copy)]
+pub struct Horizon(pub u16);
+
+impl Horizon {
+    /// As far as one likes.
+    pub const NONE: Self = Self(u16::MAX);
+}
+
+impl PartialEq for Horizon {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Horizon {}
+
+impl Hash for Horizon {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 /// A pod, and the volume under its name.

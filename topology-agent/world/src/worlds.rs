@@ -8,7 +8,7 @@ use crate::fault::strike;
 use crate::kubernetes::Template;
 use crate::model::Checked;
 use crate::scenario::{BROKEN, Fault, NEW, OLD, OTHER, Scenario, desired};
-use crate::world::{Pod, World};
+use crate::world::{Horizon, Pod, World};
 
 /// How far a world is explored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,15 +17,6 @@ pub enum Depth {
     Brief,
     /// As far as fifteen minutes take.
     Full,
-}
-
-/// A world, and how far from its course it is explored.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// The world.
-    pub checked: Checked,
-    /// How many events away from the course it may get.
-    pub depth: usize,
 }
 
 /// What a world is made of.
@@ -38,8 +29,9 @@ struct Recipe {
     /// What has gone wrong before it begins.
     opening: Vec<(Fault, u8)>,
     faults: Vec<Fault>,
-    brief: usize,
-    full: usize,
+    /// How many events away from its course it may get, when it is explored briefly and in full.
+    brief: u16,
+    full: u16,
 }
 
 impl Default for Recipe {
@@ -53,15 +45,15 @@ impl Default for Recipe {
             wanders: false,
             opening: Vec::new(),
             faults: vec![Crash, Move, LoseVolume, Freeze, Cut, Mend, FailOver, Reset, MoveSlots],
-            brief: 3,
-            full: 5,
+            brief: 2,
+            full: 4,
         }
     }
 }
 
 /// All worlds.
 #[must_use]
-pub fn all(depth: Depth) -> Vec<Entry> {
+pub fn all(depth: Depth) -> Vec<Checked> {
     recipes().into_iter().map(|recipe| prepare(recipe, depth)).collect()
 }
 
@@ -75,8 +67,8 @@ fn recipes() -> Vec<Recipe> {
         Recipe {
             name: "forming",
             formed: false,
-            brief: 4,
-            full: 6,
+            brief: 3,
+            full: 5,
             faults: vec![Fault::Crash, Fault::Move, Fault::LoseVolume, Fault::Cut, Fault::Mend],
             ..Recipe::default()
         },
@@ -85,7 +77,7 @@ fn recipes() -> Vec<Recipe> {
             name: "rolling onto what never comes up",
             specs: vec![one(3, NEW), one(3, BROKEN), one(3, NEW)],
             stuck: vec![1],
-            full: 6,
+            full: 5,
             ..Recipe::default()
         },
         Recipe { name: "scaling out", specs: vec![one(3, NEW), one(4, NEW), one(3, NEW)], ..Recipe::default() },
@@ -95,9 +87,9 @@ fn recipes() -> Vec<Recipe> {
             specs: vec![one(3, NEW), (desired(3, 2), NEW), one(3, NEW)],
             ..Recipe::default()
         },
-        Recipe { name: "healing", wanders: true, brief: 8, full: 15, ..Recipe::default() },
-        Recipe { name: "new addresses for all", opening: moved, brief: 4, full: 7, ..Recipe::default() },
-        Recipe { name: "quorum lost", opening: lost, brief: 4, full: 6, ..Recipe::default() },
+        Recipe { name: "healing", wanders: true, brief: 7, full: 14, ..Recipe::default() },
+        Recipe { name: "new addresses for all", opening: moved, brief: 3, full: 6, ..Recipe::default() },
+        Recipe { name: "quorum lost", opening: lost, brief: 3, full: 5, ..Recipe::default() },
         Recipe { name: "8.1 to 9.1 and back", specs: vec![one(3, OLD), one(3, NEW), (back, OLD)], ..Recipe::default() },
         Recipe {
             name: "8.1 to 9.1 and refused",
@@ -108,7 +100,7 @@ fn recipes() -> Vec<Recipe> {
     ]
 }
 
-fn prepare(recipe: Recipe, depth: Depth) -> Entry {
+fn prepare(recipe: Recipe, depth: Depth) -> Checked {
     let most = recipe.specs.iter().map(|(desired, _)| desired.pods()).max().unwrap_or_default();
     let scenario = Scenario {
         name: recipe.name,
@@ -130,11 +122,12 @@ fn prepare(recipe: Recipe, depth: Depth) -> Entry {
         starts.extend(course(&world, &scenario, 60));
         world = starts.last().cloned().unwrap_or(world);
     }
-    let (depth, sample) = match depth {
-        Depth::Brief => (recipe.brief, 16),
-        Depth::Full => (recipe.full, 8),
+    let events = match depth {
+        Depth::Brief => recipe.brief,
+        Depth::Full => recipe.full,
     };
-    Entry { checked: Checked { scenario, starts, bound: 60, sample }, depth }
+    starts.iter_mut().for_each(|start| start.horizon = Horizon(events));
+    Checked { scenario, starts, bound: 60, sample: 64 }
 }
 
 impl World {
@@ -151,6 +144,7 @@ impl World {
             used: false,
             lost: std::sync::Arc::default(),
             harm: None,
+            horizon: Horizon::NONE,
         }
     }
 }

@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use planner::{
-    Desired, Job, JobState, Matter, Migration, OpenSlot, Opening, Ordinal, Place, Plan, Row, Sight, SlotSet, Span,
-    Step, Template, Time, Trouble, View, plan,
+    Desired, Job, JobState, Link, Matter, Migration, OpenSlot, Opening, Ordinal, Place, Plan, Row, Sight, SlotSet,
+    Span, Step, Template, Time, Trouble, View, plan,
 };
 use spec::{Series, Version};
 use support::{at_rest, id, server, target};
-use world::look::{NOW, identity};
-use world::scenario::desired;
+use world::calm::{calm, course};
+use world::look::{NOW, identity, look};
+use world::scenario::{NEW, Scenario, desired};
+use world::world::World;
 
 fn decide(view: &View) -> Plan {
     plan(&desired(3, 1), view, NOW)
@@ -218,4 +220,36 @@ fn a_node_that_is_gone_is_forgotten_by_all_once_nobody_is_lost() {
     assert_eq!(told(&decide(&view)), (0..6).map(forget).collect::<Vec<_>>());
     view.pods.values_mut().for_each(|pod| pod.address = Some([10, 0, 9, 9].into()));
     assert_eq!(told(&decide(&view)), [2, 4].map(|pod| format!("introduce pod 0 to pod {pod} at 10.0.9.9")));
+}
+
+#[test]
+fn a_replica_leaves_only_when_those_that_stay_are_in_sync() {
+    let specs = vec![(desired(3, 2), NEW), (desired(3, 1), NEW)];
+    let scenario = Scenario { name: "leaving", specs, wanders: false, hosts: 3, faults: vec![], stuck: vec![] };
+    let mut world = World::blank(9);
+    let _ = calm(&mut world, &scenario, 40);
+    world.spec = 1;
+    let leaves = |view: &View| told(&decide(view)).contains(&"reset pod 8".to_owned());
+    let moments = course(&world, &scenario, 40);
+    let mut view = moments.iter().map(|world| look(world, &scenario, false)).find(leaves).unwrap();
+    let head = server(&mut view, 8).follows();
+    let stays = (0..6).find(|pod| server(&mut view, *pod).follows() == head).unwrap();
+    server(&mut view, stays).link = Link::Never;
+    assert!(!leaves(&view));
+}
+
+#[test]
+fn a_replica_that_was_not_connected_does_not_take_over_from_what_may_still_have_more() {
+    let lost = |link: Link| {
+        let mut view = at_rest();
+        (0..6).for_each(|pod| server(&mut view, pod).keys = 1);
+        for (primary, replica) in [(0, 1), (2, 3)] {
+            let pod = view.pods.get_mut(&Ordinal(primary)).unwrap();
+            (pod.sight, pod.address, pod.started) = (Sight::Down, None, Time(1));
+            server(&mut view, replica).link = link;
+        }
+        told(&plan(&Desired { persistent: false, ..desired(3, 1) }, &view, NOW))
+    };
+    assert_eq!(lost(Link::Down(NOW)).len(), 1);
+    assert_eq!(lost(Link::Never), [""; 0]);
 }

@@ -102,3 +102,12 @@ fn six_nodes_sixty_and_six_hundred_form_in_as_many_rounds() {
     }
     assert_eq!([3, 30].map(rounds_in_a_world), [5; 2]);
 }
+
+#[test]
+fn no_slots_are_handed_out_while_a_node_is_not_known_to_all() {
+    let mut view = view(3, false);
+    (0..6).for_each(|pod| server(&mut view, pod).epoch = u64::from(pod) + 1);
+    (1..5).for_each(|pod| meet(&mut view, 0, pod));
+    let plan = plan(&desired(3, 1), &view, NOW);
+    assert_eq!(plan.steps().iter().map(Step::kind).collect::<Vec<_>>(), ["Meet"]);
+}

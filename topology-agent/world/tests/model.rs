@@ -13,8 +13,8 @@ use world::world::World;
 use world::worlds::{Depth, all};
 
 fn forming() -> Checked {
-    let entry = all(Depth::Brief).into_iter().find(|entry| entry.checked.scenario.name == "forming").unwrap();
-    Checked { sample: 1, ..entry.checked }
+    let forming = all(Depth::Brief).into_iter().find(|checked| checked.scenario.name == "forming").unwrap();
+    Checked { sample: 1, ..forming }
 }
 
 #[test]

@@ -27,9 +27,9 @@ fn turned(view: &View) -> View {
 
 #[test]
 fn a_plan_does_not_depend_on_the_order_in_which_servers_answered() {
-    for entry in all(Depth::Brief) {
-        let scenario = &entry.checked.scenario;
-        for world in &entry.checked.starts {
+    for checked in all(Depth::Brief) {
+        let scenario = &checked.scenario;
+        for world in &checked.starts {
             let (desired, _) = &scenario.specs[usize::from(world.spec)];
             let view = look(world, scenario, false);
             let first = plan(desired, &view, NOW);

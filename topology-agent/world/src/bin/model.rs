@@ -7,8 +7,9 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
+use world::model::Checked;
 use world::story::tell;
-use world::worlds::{Depth, Entry, all};
+use world::worlds::{Depth, all};
 
 /// How many states each world has: its name, and their number when it is explored briefly and in full. A change of the planner or
 /// of the world changes them, and whoever makes it looks whether it should.
@@ -30,21 +31,20 @@ struct Report {
     sound: bool,
 }
 
-fn check(entry: &Entry, depth: Depth) -> Report {
+fn check(world: &Checked, depth: Depth) -> Report {
     let started = Instant::now();
-    let name = entry.checked.scenario.name;
+    let name = world.scenario.name;
     // What comes after the first mistake has nothing to say.
-    let builder =
-        entry.checked.clone().checker().target_max_depth(entry.depth).finish_when(HasDiscoveries::AnyFailures);
+    let builder = world.clone().checker().finish_when(HasDiscoveries::AnyFailures);
     // One thread: the same states are found in the same order, so that their number can be pinned.
     let checker = builder.threads(1).spawn_bfs().join();
     let states = checker.unique_state_count();
     let mut text = format!("{name}: {states} states, {:.0?}", started.elapsed());
     let (laws, signs): (Vec<_>, Vec<_>) =
-        entry.checked.properties().into_iter().partition(|property| property.expectation == Expectation::Always);
+        world.properties().into_iter().partition(|property| property.expectation == Expectation::Always);
     let broken = laws.iter().filter_map(|law| Some((law.name, checker.discovery(law.name)?)));
     let mut wrong: Vec<String> =
-        broken.map(|(name, path)| format!("NOT SO: {name}{}", tell(&entry.checked, &path.into_vec()))).collect();
+        broken.map(|(name, path)| format!("NOT SO: {name}{}", tell(world, &path.into_vec()))).collect();
     if wrong.is_empty() {
         let missing = signs.iter().filter(|sign| checker.discovery(sign.name).is_none());
         wrong.extend(missing.map(|sign| format!("NEVER SO: {}", sign.name)));
@@ -59,15 +59,15 @@ fn check(entry: &Entry, depth: Depth) -> Report {
 fn main() -> ExitCode {
     let depth = if std::env::args().nth(1).as_deref() == Some("full") { Depth::Full } else { Depth::Brief };
     let chosen = std::env::args().nth(2);
-    let entries =
-        all(depth).into_iter().filter(|entry| chosen.as_deref().is_none_or(|name| name == entry.checked.scenario.name));
-    let queue: Mutex<Vec<Entry>> = Mutex::new(entries.collect());
+    let worlds =
+        all(depth).into_iter().filter(|world| chosen.as_deref().is_none_or(|name| name == world.scenario.name));
+    let queue: Mutex<Vec<Checked>> = Mutex::new(worlds.collect());
     let reports: Mutex<Vec<Report>> = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                while let Some(entry) = queue.lock().ok().and_then(|mut queue| queue.pop()) {
-                    let report = check(&entry, depth);
+                while let Some(world) = queue.lock().ok().and_then(|mut queue| queue.pop()) {
+                    let report = check(&world, depth);
                     println!("{}", report.text);
                     reports
                         .lock()
