@@ -187,7 +187,8 @@ impl Checked {
         usize::from(world.spec) + 1 == self.scenario.specs.len()
     }
 
-    /// Whether the planner alone brings a world to where its spec wants it, once nothing more goes wrong. Led there for a sample of all states.
+    /// Whether the planner alone brings a world to where its spec wants it, once nothing more goes wrong. Only a sample of all states
+    /// is led there.
     #[must_use]
     pub fn ends_well(&self, world: &World) -> bool {
         let mut hasher = DefaultHasher::new();
