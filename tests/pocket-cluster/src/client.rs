@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use crate::audit::Asked;
 use crate::faults::{Exec, Fault};
 use crate::json::{items, text};
 use crate::node::Said;
@@ -113,6 +114,11 @@ impl Client {
 
     pub(crate) fn get(&self, path: &str) -> Result<Value, Error> {
         self.send(Method::GET, path, "", &Value::Null)
+    }
+
+    pub(crate) fn requests(&self) -> Result<Vec<Asked>, Error> {
+        let answer = self.get("/pocket/v1/requests")?;
+        serde_json::from_value(answer.get("requests").cloned().unwrap_or_default()).map_err(lost)
     }
 
     fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {

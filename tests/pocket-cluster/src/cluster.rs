@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::audit::Audit;
 use crate::authority::Authority;
 use crate::faults::Faults;
 use crate::json::{name, namespace, now, text, uid};
@@ -16,6 +17,7 @@ pub(crate) struct Cluster {
     pub(crate) store: Store,
     pub(crate) authority: Authority,
     pub(crate) subjects: Subjects,
+    pub(crate) audit: Audit,
     pub(crate) faults: Faults,
     /// Held by an eviction while it counts and deletes.
     pub(crate) evictions: Mutex<()>,
@@ -48,6 +50,7 @@ impl Cluster {
             store: Store::new(),
             authority: Authority::new()?,
             subjects: Subjects::new()?,
+            audit: Audit::default(),
             faults: Faults::new(),
             evictions: Mutex::new(()),
             places: Places::new(PathBuf::from("/run/pocket")),

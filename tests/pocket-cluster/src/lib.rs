@@ -10,6 +10,7 @@
 //! README.
 
 mod api;
+mod audit;
 mod authority;
 mod client;
 mod cluster;
@@ -28,5 +29,6 @@ mod refusal;
 mod store;
 mod subjects;
 
+pub use audit::Asked;
 pub use faults::{ApiFault, Fault};
 pub use pocket::{Error, Options, Pocket, Said};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::audit::Asked;
 use crate::client::Client;
 use crate::faults::{Exec, Fault};
 
@@ -164,6 +165,15 @@ impl Pocket {
         let exec = Exec { pod: pod.to_owned(), container: None, command, input: String::new(), patience_millis };
         let crate::node::Said { code, stdout, stderr } = self.client.exec(&exec)?;
         Ok(Said { code, stdout, stderr })
+    }
+
+    /// Who has asked the API server for what, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the API server does not answer.
+    pub fn requests(&self) -> Result<Vec<Asked>, Error> {
+        Ok(self.client.requests()?)
     }
 
     /// Makes something go wrong.

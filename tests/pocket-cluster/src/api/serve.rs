@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Limited};
+use hyper::Method;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -18,6 +20,7 @@ use super::request::{Query, Request, Target, Verb};
 use super::rights::{Act, Subject, permit};
 use super::selector::Selection;
 use super::{discovery, eviction, log, read, scale, watch, write};
+use crate::audit::Asked;
 use crate::cluster::Cluster;
 use crate::faults::{self, Passage};
 use crate::kinds::{self, Subresource};
@@ -59,40 +62,76 @@ async fn attend(cluster: Arc<Cluster>, stream: TcpStream, acceptor: TlsAcceptor)
 }
 
 async fn answer(cluster: &Arc<Cluster>, request: hyper::Request<Incoming>) -> Result<Answer, Cut> {
-    let header =
-        |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let bearer = header(AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default().to_owned();
-    let (accept, user_agent) = (header(ACCEPT).to_owned(), header(USER_AGENT).to_owned());
-    let content_type = header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_owned();
-    let (method, uri) = (request.method().clone(), request.uri().clone());
-    let Some(subject) = cluster.subjects.of(&bearer) else {
+    let (head, body) = request.into_parts();
+    let bearer = header(&head, AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default();
+    let Some(subject) = cluster.subjects.of(bearer) else {
         return Ok(Refusal::new(Reason::Unauthorized, "Unauthorized").into());
     };
-    let Ok(body) = http_body_util::Limited::new(request.into_body(), LARGEST_BODY).collect().await else {
+    let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else {
         return Ok(Refusal::bad_request("the body cannot be read").into());
     };
     let body = body.to_bytes().to_vec();
-    let query = Query::parse(uri.query().unwrap_or_default());
-    if let Some(path) = uri.path().strip_prefix("/pocket/v1/") {
+    if let Some(path) = head.uri.path().strip_prefix("/pocket/v1/") {
         return Ok(faults::answer(cluster, &subject, path, &body).await);
     }
-    let is_heard = match cluster.faults.befall(&subject).await {
-        Passage::Open => true,
-        Passage::Unheard => false,
-        Passage::Refused(refusal) => return Ok(refusal.into()),
-        Passage::Cut => return Err(Cut),
-    };
-    let kinds = kinds::all(&cluster.store);
-    if let Some(answer) = discovery::answer(uri.path(), &kinds) {
-        return Ok(answer);
+    match cluster.faults.befall(&subject, head.method != Method::GET).await {
+        Passage::Open => Ok(hear(cluster, &subject, &head, body)),
+        Passage::Refused(refusal) => Ok(refusal.into()),
+        Passage::Lost(loss) => {
+            if loss.is_performed {
+                drop(hear(cluster, &subject, &head, body));
+            }
+            if loss.kills {
+                faults::strike(cluster, &subject);
+            }
+            Err(Cut)
+        }
     }
-    let answered = Target::parse(uri.path(), &kinds).and_then(|target| {
-        let verb = Verb::of(&method, &target, &query)?;
-        let request = Request { verb, target, query, accept, content_type, user_agent, body };
-        check_rights(cluster, &subject, &request)?;
-        perform(cluster, request)
+}
+
+fn header(head: &Parts, name: HeaderName) -> &str {
+    head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// Answers as far as the subject may ask.
+fn hear(cluster: &Arc<Cluster>, subject: &Subject, head: &Parts, body: Vec<u8>) -> Answer {
+    let kinds = kinds::all(&cluster.store);
+    if let Some(answer) = discovery::answer(head.uri.path(), &kinds) {
+        return answer;
+    }
+    let query = Query::parse(head.uri.query().unwrap_or_default());
+    let target = Target::parse(head.uri.path(), &kinds);
+    let request = target.and_then(|target| Ok((Verb::of(&head.method, &target, &query)?, target)));
+    let request = request.map(|(verb, target)| Request {
+        verb,
+        target,
+        query,
+        accept: header(head, ACCEPT).to_owned(),
+        content_type: header(head, CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_owned(),
+        user_agent: header(head, USER_AGENT).to_owned(),
+        body,
     });
-    if is_heard { Ok(answered.unwrap_or_else(Answer::from)) } else { Err(Cut) }
+    match request {
+        Ok(request) => perform_and_note(cluster, subject, request),
+        Err(refusal) => refusal.into(),
+    }
+}
+
+fn perform_and_note(cluster: &Arc<Cluster>, subject: &Subject, request: Request) -> Answer {
+    let key = request.target.key();
+    let subresource = request.target.subresource.map_or(String::new(), |inner| format!("/{}", inner.name()));
+    let verb = request.verb.name().to_owned();
+    let permitted = check_rights(cluster, subject, &request);
+    let answer = permitted.and_then(|()| perform(cluster, request)).unwrap_or_else(Answer::from);
+    cluster.audit.note(Asked {
+        by: subject.to_string(),
+        verb,
+        resource: key.resource + &subresource,
+        namespace: key.namespace,
+        name: key.name,
+        code: answer.status().as_u16(),
+    });
+    answer
 }
 
 fn check_rights(cluster: &Cluster, subject: &Subject, request: &Request) -> Result<(), Refusal> {

@@ -10,7 +10,7 @@ use super::network::Sandbox;
 use super::process::Handle;
 use super::shape::{ContainerSpec, PodSpec};
 use crate::cluster::Cluster;
-use crate::json::{now, set, set_condition, uid};
+use crate::json::{now, set, set_condition, text, uid};
 use crate::store::Key;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +87,7 @@ pub(super) struct Board {
     cluster: Arc<Cluster>,
     pub(super) key: Key,
     uid: String,
+    host: String,
     restarts_always: bool,
     since: String,
     lines: Mutex<Vec<Line>>,
@@ -102,6 +103,7 @@ impl Board {
             cluster: Arc::clone(cluster),
             key: Key::of("pods", pod),
             uid: uid(pod).to_owned(),
+            host: spec.node_name.clone(),
             restarts_always: spec.restart_policy == "Always",
             since: now(),
             lines: Mutex::new(lines),
@@ -147,8 +149,23 @@ impl Board {
         wanted.filter_map(|line| line.handle.clone()).collect()
     }
 
-    /// Writes the status of the pod.
+    /// What ended last is kept beside what is now.
+    pub(super) fn turn(&self, container: &str, state: State) {
+        self.note(container, |line| {
+            let before = std::mem::replace(&mut line.state, state);
+            if matches!(before, State::Terminated { .. }) {
+                line.last = Some(before);
+            }
+        });
+    }
+
+    /// Writes the status of the pod. A host that is down tells nothing.
     pub(super) fn report(&self) {
+        if self.cluster.faults.is_down(&self.host) {
+            return;
+        }
+        let host = self.cluster.store.get(&Key::new("nodes", "", &self.host));
+        let host = host.map(|host| text(&host, "/status/addresses/0/address").to_owned());
         let lines = self.lines().clone();
         let (inits, mains): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.is_init);
         let address = self.sandbox().map(|sandbox| sandbox.address().to_string());
@@ -162,7 +179,7 @@ impl Board {
             if let Some(address) = address {
                 set(pod, "/status/podIPs", json!([{"ip": address}]));
                 set(pod, "/status/podIP", address);
-                set(pod, "/status/hostIP", "10.244.0.1");
+                set(pod, "/status/hostIP", host);
             }
             set(pod, "/status/containerStatuses", mains.iter().map(Line::to_json).collect::<Vec<_>>());
             if !inits.is_empty() {

@@ -100,12 +100,7 @@ impl Container {
     }
 
     fn wait_as(&self, reason: &'static str, message: &str) {
-        self.board().note(&self.spec.name, |line| {
-            if matches!(line.state, State::Terminated { .. }) {
-                line.last = Some(line.state.clone());
-            }
-            line.state = State::waiting(reason, message);
-        });
+        self.board().turn(&self.spec.name, State::waiting(reason, message));
         if reason != "ContainerCreating" {
             self.context.tell(if reason == "CrashLoopBackOff" { "BackOff" } else { "Failed" }, message);
         }
@@ -127,10 +122,8 @@ impl Container {
         };
         let (since, began) = (now(), Instant::now());
         let handle = process.handle.clone();
-        self.board().note(&self.spec.name, |line| {
-            line.state = State::Running { since: since.clone() };
-            line.handle = Some(handle.clone());
-        });
+        self.board().note(&self.spec.name, |line| line.handle = Some(handle.clone()));
+        self.board().turn(&self.spec.name, State::Running { since: since.clone() });
         let mut wanted = self.wanted.clone();
         let failure = tokio::select! {
             code = process.wait() => return self.ended(code, &since, began),
@@ -146,18 +139,14 @@ impl Container {
     }
 
     fn ended(&self, code: i32, since: &str, began: Instant) -> Life {
+        let is_over = matches!(*self.wanted.borrow(), Wanted::Ended(_)) || !self.comes_back(code);
         self.board().note(&self.spec.name, |line| {
-            if matches!(line.state, State::Terminated { .. }) {
-                line.last = Some(line.state.clone());
-            }
-            line.state = State::Terminated { code, since: since.to_owned(), until: now() };
             line.handle = None;
             line.is_ready = false;
             line.is_started = false;
-            if *self.wanted.borrow() == Wanted::Running && self.comes_back(code) {
-                line.restarts += 1;
-            }
+            line.restarts += i64::from(!is_over);
         });
+        self.board().turn(&self.spec.name, State::Terminated { code, since: since.to_owned(), until: now() });
         Life::Lived { code, long: began.elapsed() > FORGIVEN_AFTER }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -48,6 +49,13 @@ impl Workers {
     /// Gives an order to a pod; whether there was one to take it.
     pub(crate) fn order(&self, pod: &Value, order: Order) -> bool {
         self.lock().get(uid(pod)).is_some_and(|member| member.orders.try_send(order).is_ok())
+    }
+
+    /// Kills every process of a pod at once, where an order would be obeyed a moment later.
+    pub(crate) fn kill(&self, pod: &Value) {
+        if let Some(member) = self.lock().get(uid(pod)) {
+            member.board.handles(None).iter().for_each(|handle| handle.signal_all(Signal::KILL));
+        }
     }
 
     pub(crate) fn order_all_on(&self, host: &str, order: &Order) {

@@ -75,6 +75,10 @@ fn a_partition_cuts_both_ways_follows_new_addresses_and_heals() {
     until_reached(&story, "two", "one", true);
 }
 
+const ALL_RIGHTS: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: all}\nrules: [{apiGroups: ['*'], resources: ['*'], verbs: ['*']}]\n\
+         ---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: all}\nroleRef: {apiGroup: \
+         rbac.authorization.k8s.io, kind: Role, name: all}\nsubjects: [{kind: ServiceAccount, name: default}]\n";
+
 const ASK: &str = "A=/var/run/secrets/kubernetes.io/serviceaccount; curl -s -m 2 -o /dev/null -w '%{http_code}' --cacert $A/ca.crt \
                    -H \"Authorization: Bearer $(cat $A/token)\" https://$KUBERNETES_SERVICE_HOST/api";
 
@@ -120,11 +124,7 @@ fn the_api_server_fails_and_slows_down_for_whom_it_is_told_to() {
 #[test]
 fn a_write_can_succeed_without_anybody_hearing_of_it() {
     let story = begin();
-    story.apply(
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: all}\nrules: [{apiGroups: ['*'], resources: ['*'], verbs: ['*']}]\n\
-         ---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: all}\nroleRef: {apiGroup: \
-         rbac.authorization.k8s.io, kind: Role, name: all}\nsubjects: [{kind: ServiceAccount, name: default}]\n",
-    );
+    story.apply(ALL_RIGHTS);
     story.apply(&pod("one", "sleep 1000", ""));
     story.ready("one");
     story.pocket.inject(&Fault::Api(ApiFault { share: 1.0, after_the_act: true, ..ApiFault::default() })).unwrap();
@@ -143,7 +143,7 @@ fn in_an_outage_nobody_is_answered_and_afterwards_everything_is_as_before() {
     story.apply(&stateful_set("set", 1, ""));
     story.ready("set-0");
     story.pocket.inject(&Fault::Outage { millis: 1_500 }).unwrap();
-    story.refused("get pods");
+    assert_eq!(story.sh("set-0", ASK), "000");
     wait("an answer", || story.attempt(&["get", "pods"], "").map(drop));
     assert_eq!(story.field("pod/set-0", ".status.containerStatuses[0].restartCount"), "0");
 }
@@ -192,4 +192,35 @@ fn a_fault_needs_the_kubeconfig_and_something_to_befall() {
     story.ready("one");
     let fault = format!("{} -X POST -d '\"heal\"'", ASK.replace("/api", "/pocket/v1/faults"));
     assert_eq!(story.sh("one", &fault), "403");
+}
+
+#[test]
+fn a_pod_is_killed_at_the_write_that_was_chosen_before_or_after_it_is_done() {
+    let story = begin();
+    story.apply(ALL_RIGHTS);
+    let script = "A=/var/run/secrets/kubernetes.io/serviceaccount; i=0; while [ $i -lt 4 ]; do i=$((i + 1)); curl -s --cacert $A/ca.crt -H \
+                  \"Authorization: Bearer $(cat $A/token)\" -H 'Content-Type: application/json' -d \"{\\\"metadata\\\": {\\\"name\\\": \\\"w$i\\\"}}\" \
+                  https://$KUBERNETES_SERVICE_HOST/api/v1/namespaces/default/configmaps; done; sleep 1000";
+    let fault = |after_the_act| ApiFault {
+        share: 1.0,
+        writes_only: true,
+        spared: 2,
+        times: 1,
+        kill: true,
+        after_the_act,
+        ..ApiFault::default()
+    };
+    for (after_the_act, written) in [(false, "w1 w2"), (true, "w1 w2 w3")] {
+        story.pocket.inject(&Fault::Api(fault(after_the_act))).unwrap();
+        story.apply(&pod("one", script, "").replace("spec:\n", "spec:\n  restartPolicy: Never\n"));
+        story.until("pod/one", ".status.containerStatuses[0].state.terminated.exitCode", "137");
+        let names = story.names("cm").into_iter().filter(|name| name.starts_with('w')).collect::<Vec<_>>();
+        assert_eq!(names.join(" "), written);
+        story.pocket.inject(&Fault::Mend).unwrap();
+        story.kubectl(&format!("delete pod/one cm/{}", written.replace(' ', " cm/")));
+    }
+    let requests = story.pocket.requests().unwrap();
+    let written =
+        requests.iter().filter(|asked| asked.by.ends_with(":default") && asked.verb == "create" && asked.code == 201);
+    assert_eq!(written.count(), 5);
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use pocket_cluster::{Options, Pocket, Said};
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A cluster, seen through kubectl.
 pub(crate) struct Story {

@@ -188,7 +188,7 @@ fn a_lost_volume_is_empty_for_the_processes_that_come_after() {
     story.ready("set-0");
     story.sh("set-0", "echo lost >/data/file");
     story.pocket.inject(&Fault::LoseVolume { claim: "data-set-0".into() }).unwrap();
-    story.until("pod/set-0", ".status.containerStatuses[0].restartCount", "0");
+    story.until("pod/set-0", ".status.containerStatuses[0].restartCount", "1");
     wait("an empty volume", || match story.pocket.exec("set-0", &["ls", "/data"]) {
         Ok(said) if said.stdout.is_empty() && said.code == 0 => Ok(()),
         other => Err(format!("{other:?}")),
