@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use planner::laws::check_round;
-use planner::{Plan, SLOTS, Survey, View, survey};
+use planner::{Desired, Plan, SLOTS, Survey, View, survey};
+use spec::Spread;
 
 use crate::agent::Sighting;
 
@@ -39,7 +40,7 @@ fn points(sighting: &Sighting) -> Vec<Point> {
         point("servers agree on who owns which slot", disagreeing(view)),
         point("no slot stands open, and no key lies where its slot is not", astray(view)),
         point("every shard has its replicas, in sync", behind(&survey, usize::from(desired.replicas))),
-        point("members of a shard stand on different hosts", crowded(view, &survey)),
+        point("members of a shard stand on different hosts", crowded(desired, view, &survey)),
         point("what would be done next keeps the laws", lawless(sighting)),
         point("the cluster is as it should be", unfinished(sighting)),
     ]
@@ -83,7 +84,10 @@ fn behind(survey: &Survey, wanted: usize) -> Vec<String> {
     lacks.collect()
 }
 
-fn crowded(view: &View, survey: &Survey) -> Vec<String> {
+fn crowded(desired: &Desired, view: &View, survey: &Survey) -> Vec<String> {
+    if desired.host_spread == Spread::Off {
+        return Vec::new();
+    }
     let host = |pod: planner::Ordinal| view.pods.get(&pod).and_then(|pod| pod.place.host.clone());
     let shares = survey.shards.iter().filter_map(|shard| {
         let members = shard.primary.into_iter().chain(shard.replicas.iter().map(|replica| replica.pod));
