@@ -60,12 +60,16 @@ impl Cluster {
         }))
     }
 
-    /// Tells about an object. What was told before is counted.
+    /// Tells about an object. What was told before is counted, but once a second at most: whoever tells of a failure at every look
+    /// would be woken by that for the next.
     /// <https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/>
     pub(crate) fn tell(&self, about: &Value, reason: &str, message: &str) {
         let event_name = format!("{}.{}", name(about), crate::random::hash_of(&format!("{}{reason}", uid(about))));
         let key = Key::new("events", namespace(about), &event_name);
         let told_again = self.store.edit(&key, |event| {
+            if text(event, "/lastTimestamp") == now() && text(event, "/message") == message {
+                return;
+            }
             let count = crate::json::number(event, "/count").unwrap_or(1);
             crate::json::set(event, "/count", count + 1);
             crate::json::set(event, "/lastTimestamp", now());

@@ -50,6 +50,9 @@ enum Command {
         #[arg(value_parser = read_fault)]
         fault: Box<Fault>,
     },
+    /// The first process inside.
+    #[command(hide = true)]
+    Init(Start),
     /// The cluster itself, inside namespaces of its own.
     #[command(hide = true)]
     Inside(Start),
@@ -111,6 +114,7 @@ pub fn run() -> ExitCode {
     let line = Line::parse();
     let ended = match line.command {
         None => launch::start(&line.start),
+        Some(Command::Init(start)) => launch::bury(&start),
         Some(Command::Inside(start)) => inside::run(&start),
         Some(Command::Exec { kubeconfig, container, seconds, pod, command }) => {
             let patience_millis = Duration::from_secs(seconds).as_secs() * 1_000;

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 
 use crate::command::Start;
 
@@ -21,7 +21,7 @@ pub(crate) fn start(start: &Start) -> Result<(), Failure> {
         .args(user_namespace())
         .args(["--net", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc"])
         .arg(std::env::current_exe()?)
-        .arg("inside")
+        .arg("init")
         .args(start.arguments())
         .stdin(Stdio::from(OwnedFd::from(listener)))
         .spawn()
@@ -31,6 +31,20 @@ pub(crate) fn start(start: &Start) -> Result<(), Failure> {
     }
     let status = child.wait()?;
     if status.success() { Ok(()) } else { Err(format!("the cluster has ended: {status}").into()) }
+}
+
+/// The first process of the namespaces: starts the cluster, and buries what nobody else does. A command that is killed in a
+/// container leaves its dead here, and a container whose dead are not buried never ends.
+pub(crate) fn bury(start: &Start) -> Result<(), Failure> {
+    let cluster = Command::new(std::env::current_exe()?).arg("inside").args(start.arguments()).spawn()?;
+    let own = i32::try_from(cluster.id())?;
+    loop {
+        if let Some((pid, status)) = wait(WaitOptions::empty())?
+            && pid.as_raw_pid() == own
+        {
+            return Err(format!("the cluster has ended: {status:?}").into());
+        }
+    }
 }
 
 /// Where the kernel lets everybody make user namespaces, nobody needs to be root.

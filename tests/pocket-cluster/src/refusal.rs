@@ -40,7 +40,7 @@ impl Reason {
         }
     }
 
-    /// Whether the same request may pass later.
+    /// Whether the same request may pass later. To an eviction and to a conflict, Kubernetes does not say when.
     pub(crate) fn may_pass_later(self) -> bool {
         match self {
             Self::Conflict | Self::Expired | Self::InternalError | Self::ServiceUnavailable | Self::TooManyRequests => {
@@ -97,12 +97,16 @@ impl Refusal {
         Self::new(Reason::Conflict, message).about(group, plural, name)
     }
 
+    /// The same, with when to come again, where it may pass then.
+    pub(crate) fn after(mut self, seconds: u64) -> Self {
+        if self.reason.may_pass_later() {
+            crate::json::set(&mut self.details, "/retryAfterSeconds", seconds);
+        }
+        self
+    }
+
     /// The refusal as the object that it travels as.
     pub(crate) fn to_status(&self) -> Value {
-        let mut details = self.details.clone();
-        if self.reason == Reason::TooManyRequests && details.get("retryAfterSeconds").is_none() {
-            crate::json::set(&mut details, "/retryAfterSeconds", 1);
-        }
         json!({
             "kind": "Status",
             "apiVersion": "v1",
@@ -110,7 +114,7 @@ impl Refusal {
             "status": "Failure",
             "message": self.message,
             "reason": format!("{:?}", self.reason),
-            "details": details,
+            "details": self.details,
             "code": self.reason.code().as_u16(),
         })
     }

@@ -6,11 +6,12 @@ use std::task::{Context, Poll};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Frame};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::json::number;
 use crate::refusal::Refusal;
 
 pub(crate) type Answer = Response<Body>;
@@ -61,8 +62,8 @@ pub(crate) fn stream(kind: &'static str, receiver: mpsc::Receiver<Bytes>) -> Ans
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
         let mut answer = json(refusal.reason.code(), &refusal.to_status());
-        if refusal.reason.may_pass_later() {
-            answer.headers_mut().insert(hyper::header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = number(&refusal.details, "/retryAfterSeconds") {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         answer
     }

@@ -69,7 +69,7 @@ impl Rule {
         if after_the_act || kill || code == 0 {
             return Passage::Lost(Loss { is_performed: after_the_act, kills: kill });
         }
-        Passage::Refused(Refusal::new(reason(code), "a fault was asked for"))
+        Passage::Refused(Refusal::new(reason(code), "a fault was asked for").after(1))
     }
 }
 

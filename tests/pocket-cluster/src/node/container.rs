@@ -2,12 +2,13 @@
 //!
 //! <https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-restarts>
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::board::{Board, State};
 use super::environment::{Environment, expand};
@@ -23,7 +24,7 @@ use crate::json::now;
 const FIRST_BACK_OFF: Duration = Duration::from_millis(500);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(15);
 const FORGIVEN_AFTER: Duration = Duration::from_secs(30);
-/// What a container gets after its preStop hook, however long that took.
+/// What a container gets after SIGTERM, however short its grace is and however long its hook took.
 const LEAST_GRACE: Duration = Duration::from_secs(2);
 
 /// Whether a container is to run.
@@ -207,8 +208,7 @@ impl Container {
 
     /// Asks the probes; returns why the container has to restart, if it has to.
     async fn watch_over(&self, handle: &Handle) -> String {
-        let address = self.board().sandbox().map_or(std::net::Ipv4Addr::LOCALHOST, |sandbox| sandbox.address());
-        let prober = Prober { container: &self.spec, handle, address };
+        let prober = Prober { container: &self.spec, handle, address: self.address() };
         if let Some(probe) = &self.spec.startup_probe
             && let Verdict::Fails(why) = next_verdict(&prober, probe, None).await
         {
@@ -250,52 +250,41 @@ impl Container {
 
     /// The preStop hook, SIGTERM, and at last SIGKILL.
     /// <https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination-flow>
-    async fn end(&mut self, process: &mut Process) -> i32 {
-        let started = Instant::now();
-        let default = started + self.context.grace();
+    async fn end(&self, process: &mut Process) -> i32 {
+        let end = Instant::now() + self.context.grace();
         let handle = process.handle.clone();
         let mut wanted = self.wanted.clone();
-        let in_order = async {
-            if let Some(hook) = &self.spec.lifecycle.pre_stop {
-                let address = self.board().sandbox().map_or(std::net::Ipv4Addr::LOCALHOST, |sandbox| sandbox.address());
-                let prober = Prober { container: &self.spec, handle: &handle, address };
-                let patience = self.context.grace();
-                if let Err(why) = prober.ask(hook, patience).await {
-                    self.context.tell("FailedPreStopHook", &why);
-                }
-            }
-            handle.signal(Signal::TERM);
-            process.wait().await
-        };
-        let code = tokio::select! {
-            code = in_order => Some(code),
-            () = deadline(&mut wanted, default) => None,
-        };
-        if let Some(code) = code {
-            return code;
+        tokio::select! {
+            () = self.run_hook(&handle) => {}
+            () = deadline(&mut wanted, end, Instant::now()) => {}
         }
-        if self.is_killed() {
-            handle.signal_all(Signal::KILL);
-            return process.wait().await;
-        }
-        // A hook that took all the grace leaves its container two seconds.
         handle.signal(Signal::TERM);
-        if let Ok(code) = timeout_at(Instant::now() + LEAST_GRACE, process.wait()).await {
-            return code;
+        tokio::select! {
+            code = process.wait() => code,
+            () = deadline(&mut wanted, end, Instant::now() + LEAST_GRACE) => {
+                handle.signal_all(Signal::KILL);
+                process.wait().await
+            }
         }
-        handle.signal(Signal::KILL);
-        process.wait().await
     }
 
-    fn is_killed(&self) -> bool {
-        *self.wanted.borrow() == Wanted::Killed
+    async fn run_hook(&self, handle: &Handle) {
+        let Some(hook) = &self.spec.lifecycle.pre_stop else { return };
+        let prober = Prober { container: &self.spec, handle, address: self.address() };
+        if let Err(why) = prober.ask(hook, self.context.grace()).await {
+            self.context.tell("FailedPreStopHook", &why);
+        }
+    }
+
+    fn address(&self) -> Ipv4Addr {
+        self.board().sandbox().map_or(Ipv4Addr::LOCALHOST, |sandbox| sandbox.address())
     }
 }
 
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// Waits until the container has to be gone. The moment may be brought forward.
-async fn deadline(wanted: &mut watch::Receiver<Wanted>, default: Instant) {
+/// Waits until the container has to be gone, which may be brought forward, but not before the least that it is given.
+async fn deadline(wanted: &mut watch::Receiver<Wanted>, default: Instant, least: Instant) {
     loop {
         let end = match *wanted.borrow_and_update() {
             Wanted::Running => default,
@@ -303,9 +292,10 @@ async fn deadline(wanted: &mut watch::Receiver<Wanted>, default: Instant) {
             Wanted::Killed => return,
         };
         tokio::select! {
-            () = sleep_until(end) => return,
+            () = sleep_until(end.max(least)) => return,
             changed = wanted.changed() => if changed.is_err() {
-                return sleep(Duration::ZERO).await;
+                // Nobody brings it forward any more.
+                return sleep_until(end.max(least)).await;
             },
         }
     }

@@ -168,7 +168,7 @@ struct Watch(Child, BufReader<std::process::ChildStdout>);
 impl Watch {
     fn begin(story: &Story, path: &str) -> Self {
         let mut child = Command::new("kubectl")
-            .args(["get", "--raw", path])
+            .args(["get", "--request-timeout=30s", "--raw", path])
             .env("KUBECONFIG", story.pocket.kubeconfig())
             .stdout(Stdio::piped())
             .spawn()

@@ -173,7 +173,9 @@ fn a_probe_that_hangs_counts_as_failed_and_leaves_no_process() {
         let events = story.kubectl("get events");
         if events.contains("longer than 1s") { Ok(()) } else { Err(events) }
     });
+    std::thread::sleep(Duration::from_secs(5));
     assert!(story.sh("one", "ps ax -o args | grep -c '^[s]leep 777'").parse::<u32>().unwrap() <= 1);
+    story.kubectl("delete pod one --grace-period=1");
 }
 
 /// A container that writes down in what order it is ended, into a volume that another one reads.
@@ -252,4 +254,27 @@ fn pods_find_each_other_by_name() {
         let found = story.sh("set-0", "getent ahostsv4 set | grep -c STREAM");
         if found == "2" { Ok(()) } else { Err(found) }
     });
+}
+
+#[test]
+fn a_hook_that_takes_all_the_grace_leaves_two_seconds_for_the_signal() {
+    let story = begin();
+    let trap = "trap 'sleep 1; echo term >>/w/log; exit 0' TERM; sleep 1000 & wait";
+    story.apply(&telling(trap, "echo hook >>/w/log; sleep 60; echo never >>/w/log", 1));
+    story.ready("one");
+    story.ready("reader");
+    story.kubectl("delete pod one");
+    assert_eq!(story.sh("reader", "cat /w/log"), "hook\nterm");
+}
+
+#[test]
+fn a_second_deletion_can_shorten_the_grace() {
+    let story = begin();
+    story.apply(&pod("deaf", "trap '' TERM; while :; do sleep 1; done", ""));
+    story.ready("deaf");
+    story.kubectl("delete pod deaf --wait=false");
+    std::thread::sleep(Duration::from_millis(500));
+    let began = Instant::now();
+    story.kubectl("delete pod deaf --grace-period=1");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }

@@ -36,7 +36,9 @@ fn text(bytes: &[u8]) -> String {
 
 impl Story {
     fn run(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = Command::new("kubectl")
+        // Some commands wait for ever for what does not come.
+        let mut child = Command::new("timeout")
+            .args(["90", "kubectl"])
             .args(arguments)
             .env("KUBECONFIG", self.pocket.kubeconfig())
             .env("HOME", self.pocket.folder())

@@ -240,6 +240,20 @@ fn recreate_never_has_two_pods_and_rolling_never_has_none() {
 }
 
 #[test]
+fn a_rolling_update_that_does_not_become_ready_ends_no_old_pod() {
+    let story = begin();
+    let deployment = DEPLOYMENT.replace("Recreate", "RollingUpdate");
+    story.apply(&deployment);
+    story.kubectl("rollout status deploy/web --timeout=30s");
+    let old = format!("pod/{}", story.names("pods")[0]);
+    story.apply(&deployment.replace("command:", "readinessProbe: {exec: {command: ['false']}}, command:"));
+    story.until("deploy/web", ".status.updatedReplicas", "1");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(story.field(&old, ".metadata.deletionTimestamp"), "");
+    assert_eq!(story.field("deploy/web", ".status.readyReplicas"), "1");
+}
+
+#[test]
 fn what_a_deleted_owner_owned_goes_unless_it_is_orphaned() {
     let story = begin();
     story.apply(DEPLOYMENT);
@@ -346,4 +360,17 @@ fn a_pod_goes_only_where_its_selector_and_its_tolerations_let_it() {
         "      nodeSelector: {disk: fast}\n      tolerations: [{key: only, operator: Exists}]\n      containers:\n";
     story.apply(&set.replace("      containers:\n", tolerant));
     story.until("pod/set-0", ".spec.nodeName", "host-4");
+}
+
+#[test]
+fn what_is_refused_is_tried_again_without_haste_until_it_passes() {
+    let story = begin();
+    let set = stateful_set("set", 1, "");
+    story.apply(&set.replace("      containers:\n", "      serviceAccountName: late\n      containers:\n"));
+    let count = || story.kubectl("get events -o jsonpath={.items[?(@.reason=='FailedCreate')].count}");
+    wait("an event", || if count().is_empty() { Err(String::new()) } else { Ok(()) });
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(count().parse::<u32>().unwrap() <= 6, "{}", count());
+    story.apply("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: late}\n");
+    story.ready("set-0");
 }
