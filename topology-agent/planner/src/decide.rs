@@ -26,6 +26,7 @@ use std::ops::ControlFlow;
 
 use crate::draft::Draft;
 use crate::layout::Layout;
+use crate::plan::{Scope, Waiting};
 use crate::situation::Situation;
 use crate::time::Span;
 
@@ -58,6 +59,16 @@ pub(crate) fn all(situation: &Situation<'_>, draft: &mut Draft) {
         shards(situation, &layout, draft);
     }
     upkeep::settings(situation, draft);
+    service(situation, draft);
+}
+
+/// Servers that have found each other refuse clients for up to five seconds more: the cluster is as it should be when none does. While
+/// anything else is open, that is the reason.
+fn service(situation: &Situation<'_>, draft: &mut Draft) {
+    if draft.is_empty() {
+        let refusing = situation.view.servers().filter(|(_, _, server)| server.refuses);
+        refusing.for_each(|(pod, _, _)| draft.wait(Scope::Pod(pod), Waiting::Refusing, situation.now + MOMENT));
+    }
 }
 
 /// What is decided for the shards of a cluster that has its slots handed out.

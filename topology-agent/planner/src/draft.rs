@@ -50,6 +50,11 @@ impl Draft {
         self.unrest
     }
 
+    /// Whether nothing is open, and nothing is about to be done.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.matters.is_empty()
+    }
+
     pub(crate) fn occupy(&mut self, primary: NodeId) {
         self.busy.insert(primary);
     }

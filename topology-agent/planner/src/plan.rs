@@ -107,6 +107,8 @@ pub enum Waiting {
     Links,
     /// Slots and shards to be at rest before members change places.
     Rest,
+    /// A server that takes the cluster to be down, or did until a moment ago, and refuses clients.
+    Refusing,
 }
 
 /// What is wrong.
@@ -211,6 +213,7 @@ impl fmt::Display for Waiting {
             Self::Restarting => out.write_str("it was restarted, and is not up yet"),
             Self::Links => out.write_str("not every primary is connected to the replica that is to take over"),
             Self::Rest => out.write_str("other work goes first"),
+            Self::Refusing => out.write_str("its server refuses clients, for it takes the cluster to be down"),
         }
     }
 }

@@ -128,6 +128,8 @@ pub struct Server {
     pub followers: BTreeSet<NodeId>,
     /// Whether it holds writes back, as a primary does while it hands over.
     pub paused: bool,
+    /// Whether it refuses clients, as it does while it takes the cluster to be down, and for some seconds after.
+    pub refuses: bool,
     /// How many keys it holds.
     pub keys: u64,
     /// The slots of which it holds keys and that it does not own.

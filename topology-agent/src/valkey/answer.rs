@@ -111,6 +111,7 @@ impl Heard {
             link: self.link(role, now),
             followers: self.followers(role),
             paused: self.info.get("paused_actions").is_some_and(|actions| actions != "none"),
+            refuses: self.cluster.get("cluster_state") != Some("ok"),
             keys: self.info.over_databases("keys"),
             strays: SlotSet::EMPTY,
             open: self.table.open.clone(),

@@ -74,6 +74,7 @@ fn member(pod: u32, role: Role, formed: bool, settings: Arc<BTreeMap<String, Str
         memory: 1 << 30,
         max_memory: None,
         io_threads: 1,
+        refuses: false,
         field_expiry: false,
         settings,
     };

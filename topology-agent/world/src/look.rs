@@ -122,6 +122,7 @@ fn server(world: &World, scenario: &Scenario, pod: &Pod, node: &Node, opinion: u
         memory: 0,
         max_memory: None,
         io_threads: 1,
+        refuses: false,
         field_expiry: false,
         settings: Arc::new(BTreeMap::new()),
     }

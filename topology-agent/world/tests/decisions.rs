@@ -62,6 +62,16 @@ fn at_rest_there_is_nothing_to_do() {
 }
 
 #[test]
+fn a_cluster_of_which_a_server_refuses_clients_is_not_yet_at_rest() {
+    let mut view = at_rest();
+    server(&mut view, 2).refuses = true;
+    let plan = decide(&view);
+    assert!(matches!(plan, Plan::Wait(..)), "{plan:?}");
+    let why = "pod 2: waiting, its server refuses clients, for it takes the cluster to be down";
+    assert_eq!(plan.matters().iter().map(ToString::to_string).collect::<Vec<_>>(), [why]);
+}
+
+#[test]
 fn a_stranger_freezes_everything_and_is_named() {
     let mut view = uneven();
     let stranger =
