@@ -1,8 +1,10 @@
 //! Slots that nobody serves: their owner failed, or nobody owns them.
 
+use std::collections::BTreeSet;
+
 use super::{ELECTION, MOMENT, WHILE, failover};
 use crate::draft::Draft;
-use crate::id::NodeId;
+use crate::id::{NodeId, Ordinal};
 use crate::plan::{Scope, Trouble, Waiting};
 use crate::situation::{Node, Situation};
 use crate::slots::SlotSet;
@@ -34,7 +36,8 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
 /// every pod answered and nobody has a key of them, they go to whoever owns least.
 fn restore(situation: &Situation<'_>, draft: &mut Draft) {
     let unseen = situation.nodes.values().any(|node| node.seen.is_none() && !situation.is_replaced(node));
-    if unseen || situation.view.pods.values().any(|pod| pod.server().is_none()) {
+    let silent = situation.view.pods.values().any(|pod| pod.server().is_none());
+    if unseen || silent || is_someone_missing(situation) {
         draft.wait(Scope::Cluster, Waiting::Silent, situation.now + WHILE);
         return;
     }
@@ -56,6 +59,12 @@ fn restore(situation: &Situation<'_>, draft: &mut Draft) {
     if let Some((_, node)) = least.min().filter(|_| !left.is_empty()) {
         draft.step(Step::AddSlots { node, slots: left });
     }
+}
+
+/// Whether a pod should be there of which nobody knows a node: one that was given slots before it met the others may be in it.
+fn is_someone_missing(situation: &Situation<'_>) -> bool {
+    let known: BTreeSet<Ordinal> = situation.nodes.values().filter_map(|node| node.pod).collect();
+    (0..situation.desired.pods()).any(|pod| !known.contains(&Ordinal(pod)))
 }
 
 /// The slots that others take for a node's own, while it says that it does not own them.
