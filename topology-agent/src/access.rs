@@ -140,3 +140,45 @@ fn read(path: &Path) -> Result<Vec<u8>, AccessError> {
 fn content(path: &Path, what: &str) -> AccessError {
     AccessError::Content { path: path.to_owned(), what: what.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster(tls: &str, auth: &str) -> Cluster {
+        let spec = format!(
+            "{{apiVersion: valkey-gitops.dev/v1alpha1, kind: ValkeyCluster, metadata: {{name: a, namespace: b}}, \
+             spec: {{version: '9.1', tls: {tls}, auth: {auth}}}}}"
+        );
+        spec::read(&spec, None).unwrap().remove(0).cluster
+    }
+
+    #[test]
+    fn a_password_is_read_as_servers_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("auth")).unwrap();
+        fs::write(folder.path().join("auth/password"), " secret \n").unwrap();
+        let access = Secrets::at(folder.path()).read(&cluster("{disabled: true}", "{passwordSecret: {name: c}}"));
+        assert_eq!(access.unwrap().password.as_deref(), Some(" secret "));
+    }
+
+    #[test]
+    fn nothing_is_read_that_the_spec_does_not_ask_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = Secrets::at(folder.path()).read(&cluster("{disabled: true}", "{disabled: true}")).unwrap();
+        assert!(access.password.is_none() && access.tls.is_none());
+    }
+
+    #[test]
+    fn what_is_missing_or_of_no_use_is_named_with_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = cluster("{secretName: c}", "{disabled: true}");
+        let said = |secrets: &mut Secrets| secrets.read(&cluster).unwrap_err().to_string();
+        assert!(said(&mut Secrets::at(folder.path())).contains("tls/ca.crt"));
+        fs::create_dir(folder.path().join("tls")).unwrap();
+        for name in ["ca.crt", "tls.crt", "tls.key"] {
+            fs::write(folder.path().join("tls").join(name), "").unwrap();
+        }
+        assert!(said(&mut Secrets::at(folder.path())).ends_with("ca.crt is of no use: it holds no certificate"));
+    }
+}

@@ -53,3 +53,43 @@ fn jittered(pause: Duration) -> Duration {
     let nanoseconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
     pause / 100 * (90 + nanoseconds % 21)
 }
+
+#[cfg(test)]
+mod tests {
+    use planner::{Ordinal, Round, Step};
+
+    use super::*;
+
+    fn doing(pods: u32) -> Plan {
+        Plan::Do(Round(vec![Step::Scale { pods }, Step::Grow { pod: Ordinal(0), bytes: 1 }]), Vec::new())
+    }
+
+    #[test]
+    fn what_has_just_changed_is_looked_at_again_at_once() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.after(&doing(1), false, Time(0)), SOON);
+        pace.since = Instant::now().checked_sub(Duration::from_secs(3));
+        assert!(pace.after(&doing(1), false, Time(0)) > SOON * 10);
+        assert_eq!(pace.after(&doing(2), false, Time(0)), SOON);
+    }
+
+    #[test]
+    fn pauses_grow_to_a_second_and_to_ten_where_a_step_keeps_failing() {
+        let mut pace = Pace::default();
+        let long_ago = || Instant::now().checked_sub(Duration::from_mins(1));
+        pace.after(&doing(1), true, Time(0));
+        pace.since = long_ago();
+        assert_eq!(pace.after(&doing(1), false, Time(0)), WORK);
+        pace.since = long_ago();
+        assert_eq!(pace.after(&doing(1), true, Time(0)), REST);
+    }
+
+    #[test]
+    fn nothing_is_slept_through_that_is_due() {
+        let mut pace = Pace::default();
+        let waiting = Plan::Wait(Vec::new(), Time(5000));
+        pace.after(&waiting, false, Time(0));
+        pace.since = Instant::now().checked_sub(Duration::from_mins(1));
+        assert_eq!(pace.after(&waiting, false, Time(4700)), Duration::from_millis(300));
+    }
+}

@@ -125,3 +125,57 @@ fn memory_limit<'a>(mut containers: impl Iterator<Item = &'a Container>) -> Opti
 fn bytes(quantity: &Quantity) -> Option<u64> {
     quantity.0.parse().ok().map(spec::Quantity::rounded_up)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn set() -> StatefulSet {
+        let set = json!({"metadata": {"name": "a", "uid": "set"}, "status": {"replicas": 1, "updateRevision": "new"},
+            "spec": {"selector": {}, "serviceName": "a", "template": {}}});
+        serde_json::from_value(set).unwrap()
+    }
+
+    fn pod(revision: &str, owner: &str, state: &serde_json::Value) -> Pod {
+        let pod = json!({
+            "metadata": {"name": "a-3", "uid": "pod", "creationTimestamp": "2026-01-01T00:00:00Z",
+                "labels": {REVISION_LABEL: revision, ZONE_LABEL: "z", names::ROLE_LABEL: "primary", names::SHARD_LABEL: "2"},
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "a", "uid": owner, "controller": true}]},
+            "spec": {"nodeName": "h", "containers": [{"name": "valkey", "resources": {"limits": {"memory": "1Gi"}}}]},
+            "status": {"podIP": "10.0.0.3", "containerStatuses": [{"name": "valkey", "image": "", "imageID": "", "ready": true,
+                "restartCount": 0, "state": state}]},
+        });
+        serde_json::from_value(pod).unwrap()
+    }
+
+    #[test]
+    fn a_pod_is_known_by_what_kubernetes_says_of_it() {
+        let running = json!({"running": {"startedAt": "2026-01-01T00:01:00Z"}});
+        let facts = facts(Ordinal(3), &set(), &pod("new", "set", &running), None).unwrap();
+        assert!(facts.runs);
+        assert_eq!(facts.pod.template, Template::Current);
+        assert_eq!(facts.pod.labels, Labels { role: Some(RoleLabel::Primary), shard: Some(2) });
+        assert_eq!((facts.pod.memory_limit, facts.pod.address), (Some(1 << 30), "10.0.0.3".parse().ok()));
+        assert_eq!((facts.pod.place.host.as_deref(), facts.pod.place.zone.as_deref()), (Some("h"), Some("z")));
+        assert_eq!(facts.pod.started.0, 1_767_225_660_000);
+    }
+
+    #[test]
+    fn a_pod_of_another_set_or_template_or_that_does_not_run_is_told_apart() {
+        let waiting = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+        assert!(facts(Ordinal(3), &set(), &pod("new", "another", &waiting), None).is_none());
+        let old = facts(Ordinal(3), &set(), &pod("old", "set", &waiting), None).unwrap();
+        assert_eq!((old.runs, old.pod.template), (false, Template::Old));
+        assert_eq!(old.pod.started.0, 1_767_225_600_000);
+    }
+
+    #[test]
+    fn only_a_plain_number_is_an_ordinal() {
+        assert_eq!(ordinal("a", "a-12"), Some(Ordinal(12)));
+        for name in ["a", "a-", "a-01", "a-1x", "b-1", "a-agent-1"] {
+            assert_eq!(ordinal("a", name), None, "{name}");
+        }
+    }
+}

@@ -235,3 +235,43 @@ fn named(mut all: impl ExactSizeIterator<Item = String>) -> String {
     let text = first.join("; ");
     if rest == 0 { text } else { format!("{text}; and {rest} more") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(ready: bool, message: &str) -> Status {
+        let condition = Finding::of(ConditionType::Ready, ready, ("AsDesired", "Working"), message).condition(1);
+        Status { conditions: vec![condition], ..Status::default() }
+    }
+
+    #[test]
+    fn a_condition_keeps_the_moment_at_which_it_changed() {
+        let first = status(false, "one thing").since(&Status::default(), "10:00");
+        let second = status(false, "another thing").since(&first, "10:01");
+        let third = status(true, "").since(&second, "10:02");
+        let moments = [&first, &second, &third].map(|status| status.conditions[0].last_transition_time.as_str());
+        assert_eq!(moments, ["10:00", "10:00", "10:02"]);
+    }
+
+    #[test]
+    fn a_status_is_read_back_as_it_was_written() {
+        let mut status = status(false, "pod 0: waiting, its server is not in sync").since(&Status::default(), "10:00");
+        status.shards.push(ShardStatus {
+            shard: None,
+            primary: Some("a-0".to_owned()),
+            replicas: vec!["a-1".to_owned()],
+            in_sync: 1,
+            slots: "0-5460".to_owned(),
+            slot_count: 5461,
+        });
+        let text = serde_saphyr::to_string(&status).unwrap();
+        assert_eq!(serde_saphyr::from_str::<Status>(&text).unwrap(), status);
+    }
+
+    #[test]
+    fn many_steps_are_counted_after_the_first() {
+        let said = named((0..7).map(|number| number.to_string()).collect::<Vec<_>>().into_iter());
+        assert_eq!(said, "0; 1; 2; 3; 4; and 2 more");
+    }
+}

@@ -163,8 +163,8 @@ fn understand(error: &Error) -> AskError {
         ("NOAUTH" | "WRONGPASS" | "NOPERM", _) | (_, ErrorKind::Auth) => AskError::Locked(details),
         ("LOADING" | "BUSY", _) => AskError::Loading,
         (_, ErrorKind::Timeout) => AskError::TimedOut,
-        (_, ErrorKind::Tls) => AskError::Untrusted(details),
-        (_, ErrorKind::IO) if details.contains("certificate") => AskError::Untrusted(details),
+        (_, ErrorKind::Tls) => AskError::Untrusted(explained(details)),
+        (_, ErrorKind::IO) if details.contains("certificate") => AskError::Untrusted(explained(details)),
         (_, ErrorKind::IO | ErrorKind::Canceled | ErrorKind::Routing | ErrorKind::Protocol | ErrorKind::Parse) => {
             AskError::Unreachable(details)
         }
@@ -181,5 +181,52 @@ fn understand(error: &Error) -> AskError {
             | ErrorKind::NotFound
             | ErrorKind::Backpressure,
         ) => AskError::Refused(details),
+    }
+}
+
+/// What the library says of a certificate, and what to do about it.
+fn explained(details: String) -> String {
+    let hints = [
+        (
+            "CaUsedAsEndEntity",
+            "it is that of an authority itself; have the authority issue another one for the servers",
+        ),
+        (
+            "NotValidForName",
+            "it lacks the host name of the pod; its subject alternative names need a wildcard for all pods",
+        ),
+        ("UnknownIssuer", "another authority has issued it than the one in ca.crt"),
+        ("Expired", "it has ended; look at what should renew it"),
+    ];
+    match hints.into_iter().find(|(name, _)| details.contains(name)) {
+        Some((_, hint)) => format!("{details}: {hint}"),
+        None => details,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn understood(kind: ErrorKind, details: &'static str) -> AskError {
+        understand(&Error::new(kind, details))
+    }
+
+    #[test]
+    fn errors_are_told_apart_by_what_can_be_done_about_them() {
+        assert!(matches!(understood(ErrorKind::Auth, "WRONGPASS invalid"), AskError::Locked(_)));
+        assert!(matches!(understood(ErrorKind::Unknown, "NOAUTH Authentication required."), AskError::Locked(_)));
+        assert_eq!(understood(ErrorKind::Unknown, "LOADING Valkey is loading"), AskError::Loading);
+        assert_eq!(understood(ErrorKind::Timeout, "Request timed out."), AskError::TimedOut);
+        assert!(matches!(understood(ErrorKind::IO, "Connection refused"), AskError::Unreachable(_)));
+        assert!(matches!(understood(ErrorKind::Cluster, "CLUSTERDOWN Hash slot not served"), AskError::Unreachable(_)));
+        assert!(matches!(understood(ErrorKind::Unknown, "ERR Unknown node"), AskError::Refused(_)));
+    }
+
+    #[test]
+    fn a_certificate_that_is_refused_comes_with_what_to_do() {
+        let details = "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))";
+        let AskError::Untrusted(said) = understood(ErrorKind::IO, details) else { panic!() };
+        assert!(said.ends_with("have the authority issue another one for the servers"), "{said}");
     }
 }
