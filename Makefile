@@ -8,16 +8,20 @@ STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 PYTHON := target/venv/bin/python
 CRDS ?= ../shared/data/crds
 
-.PHONY: demo test check bench build servers prepare fuzz snapshots model model-mutants
+.PHONY: demo test test-large check bench build programs servers prepare fuzz snapshots model model-mutants
 
 demo: build
 	@tests/tools/demo $(RELEASE)
 
-test: prepare servers build
+test: prepare servers build programs
 	cargo test --workspace
 	cargo test --release -p valkey-render --test hostile -- --test-threads=1
 	cargo run --release -p planner-world --bin model brief
 	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS)
+
+# A hundred nodes, and ten minutes at rest.
+test-large: prepare servers programs
+	REST_MINUTES=10 cargo test --workspace --test agent -- --include-ignored hundred at_rest_no_server
 
 check: prepare
 	cargo fmt --all --check
@@ -40,6 +44,10 @@ model-mutants:
 
 build:
 	$(STATIC) cargo build --release --target $(HOST) -p valkey-render
+
+# What tests/agent runs: the agent and the pocket Kubernetes, as `cargo test --workspace` builds everything else.
+programs:
+	cargo build --workspace --bins
 
 servers: prepare
 	tests/tools/valkey-servers target/valkey
