@@ -10,20 +10,24 @@ STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 PYTHON := target/venv/bin/python
 CRDS ?= ../shared/data/crds
 
-.PHONY: demo demo-render test check bench build servers prepare fuzz snapshots model model-mutants
+.PHONY: demo demo-render test test-large check bench build renderer programs servers prepare fuzz snapshots model model-mutants
 
 demo: build servers
 	cargo build -p pocket-cluster
 	@tests/tools/demo $(RELEASE) $(AGENT) $(POCKET) target/valkey
 
-demo-render: build
+demo-render: renderer
 	@tests/tools/demo-render $(RELEASE)
 
-test: prepare servers build
+test: prepare servers renderer programs
 	cargo test --workspace
 	cargo test --release -p valkey-render --test hostile -- --test-threads=1
 	cargo run --release -p planner-world --bin model brief
 	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS)
+
+# A hundred nodes, and ten minutes at rest.
+test-large: prepare servers programs
+	REST_MINUTES=10 cargo test --workspace --test agent -- --include-ignored hundred at_rest_no_server
 
 check: prepare
 	cargo fmt --all --check
@@ -47,9 +51,15 @@ model:
 model-mutants:
 	tests/tools/model-mutants
 
-build:
-	$(STATIC) cargo build --release --target $(HOST) -p valkey-render
+build: renderer
 	$(STATIC) cargo build --profile small --target $(HOST) -p valkey-topology-agent
+
+renderer:
+	$(STATIC) cargo build --release --target $(HOST) -p valkey-render
+
+# What tests/agent runs: the agent and the pocket Kubernetes, as `cargo test --workspace` builds everything else.
+programs:
+	cargo build --workspace --bins
 
 servers: prepare
 	tests/tools/valkey-servers target/valkey

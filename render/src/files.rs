@@ -11,6 +11,9 @@ use crate::error::Error;
 use crate::lines::lines;
 use crate::templates;
 
+/// How long a primary that lost its keys stays away. Others take it for failed after the node time-out of five seconds, and have elected
+/// a replica within three seconds more; as much again is left for a slow machine.
+const TAKEOVER_SECONDS: u32 = 15;
 /// How long a planned failover may hold writes.
 const MANUAL_FAILOVER_TIMEOUT_MS: u32 = 5000;
 /// How long a stopping server waits for its replicas to catch up.
@@ -34,6 +37,7 @@ struct FileContext {
     client_port: u16,
     manual_failover_timeout_ms: Option<u32>,
     failover_wait_seconds: u32,
+    takeover_seconds: u32,
     shutdown_timeout_seconds: u32,
     shutdown_on_sigterm: &'static str,
     tls: Option<TlsFiles>,
@@ -108,6 +112,7 @@ impl FileContext {
             client_port: names::CLIENT_PORT,
             manual_failover_timeout_ms: (series >= Series::V8_1).then_some(MANUAL_FAILOVER_TIMEOUT_MS),
             failover_wait_seconds: FAILOVER_WAIT_SECONDS,
+            takeover_seconds: TAKEOVER_SECONDS,
             shutdown_timeout_seconds: SHUTDOWN_TIMEOUT_SECONDS,
             shutdown_on_sigterm: shutdown_on_sigterm(cluster),
             tls: TlsFiles::of(&cluster.tls, series),

@@ -77,10 +77,13 @@ pub fn small() -> Value {
 #[must_use]
 pub fn small_with(changes: &[(&str, Value)]) -> Value {
     let mut spec = small();
-    for (pointer, value) in changes {
-        set(&mut spec, pointer, value.clone());
-    }
+    with(&mut spec, changes);
     spec
+}
+
+/// Sets the value at each of these JSON pointers, of fields that may not be there yet.
+pub fn with(spec: &mut Value, changes: &[(&str, Value)]) {
+    changes.iter().for_each(|(pointer, value)| set(spec, pointer, value.clone()));
 }
 
 fn set(target: &mut Value, pointer: &str, value: Value) {

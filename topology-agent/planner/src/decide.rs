@@ -29,6 +29,7 @@ use crate::layout::Layout;
 use crate::plan::{Scope, Waiting};
 use crate::situation::Situation;
 use crate::time::Span;
+use crate::view::Opinion;
 
 /// How long to wait for what should take a moment.
 const MOMENT: Span = Span::seconds(1);
@@ -62,12 +63,19 @@ pub(crate) fn all(situation: &Situation<'_>, draft: &mut Draft) {
     service(situation, draft);
 }
 
-/// Servers that have found each other refuse clients for up to five seconds more: the cluster is as it should be when none does. While
-/// anything else is open, that is the reason.
+/// Servers that have found each other refuse clients for up to five seconds more, and may not know yet where to send them: the cluster is
+/// as it should be when all serve. While anything else is open, that is the reason.
 fn service(situation: &Situation<'_>, draft: &mut Draft) {
-    if draft.is_empty() {
-        let refusing = situation.view.servers().filter(|(_, _, server)| server.refuses);
-        refusing.for_each(|(pod, _, _)| draft.wait(Scope::Pod(pod), Waiting::Refusing, situation.now + MOMENT));
+    if !draft.is_empty() {
+        return;
+    }
+    for (pod, _, server) in situation.view.servers() {
+        let is_nameless = |opinion: &Opinion| opinion.row(server.id).is_some_and(|row| row.pod.is_none());
+        if server.refuses {
+            draft.wait(Scope::Pod(pod), Waiting::Refusing, situation.now + MOMENT);
+        } else if situation.view.opinions.iter().any(is_nameless) {
+            draft.wait(Scope::Pod(pod), Waiting::Nameless, situation.now + MOMENT);
+        }
     }
 }
 

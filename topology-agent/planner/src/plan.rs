@@ -109,6 +109,8 @@ pub enum Waiting {
     Rest,
     /// A server that takes the cluster to be down, or did until a moment ago, and refuses clients.
     Refusing,
+    /// A server whose host name another one does not know, which therefore cannot send clients to it.
+    Nameless,
 }
 
 /// What is wrong.
@@ -213,6 +215,7 @@ impl fmt::Display for Waiting {
             Self::Restarting => out.write_str("it was restarted, and is not up yet"),
             Self::Links => out.write_str("not every primary is connected to the replica that is to take over"),
             Self::Rest => out.write_str("other work goes first"),
+            Self::Nameless => out.write_str("not every server knows its host name, and where to send clients"),
             Self::Refusing => out.write_str("its server refuses clients, for it takes the cluster to be down"),
         }
     }
@@ -309,6 +312,12 @@ impl Plan {
             Self::Done => &[],
             Self::Do(_, matters) | Self::Wait(matters, _) | Self::Stuck(matters) => matters,
         }
+    }
+
+    /// Whether someone has to do something before anything else is done here. What is waited for meanwhile does not change that.
+    #[must_use]
+    pub fn needs_help(&self) -> bool {
+        self.steps().is_empty() && self.matters().iter().any(|matter| matches!(matter, Matter::Stuck { .. }))
     }
 
     /// What to do now.

@@ -9,10 +9,10 @@ use crate::agent::Sighting;
 /// Prints the plan; 0 if there is nothing to do, 1 if there is something, 2 if it needs help.
 pub(crate) fn plan(sighting: &Sighting) -> ExitCode {
     print(&sighting.plan);
-    match sighting.plan {
+    match &sighting.plan {
         Plan::Done => ExitCode::SUCCESS,
-        Plan::Do(..) | Plan::Wait(..) => ExitCode::from(1),
-        Plan::Stuck(_) => ExitCode::from(2),
+        plan if plan.needs_help() => ExitCode::from(2),
+        Plan::Do(..) | Plan::Wait(..) | Plan::Stuck(_) => ExitCode::from(1),
     }
 }
 

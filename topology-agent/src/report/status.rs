@@ -8,6 +8,7 @@ use planner::{Plan, SLOTS, Sight, Survey, Template};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::Sighting;
+use crate::valkey::AskError;
 
 /// How many matters and steps a message names before it counts the rest.
 const NAMED: usize = 5;
@@ -89,7 +90,7 @@ impl Status {
     #[must_use]
     pub fn of(sighting: &Sighting, survey: &Survey) -> Self {
         let generation = sighting.generation;
-        let mut conditions = vec![ready(sighting), reconciling(&sighting.plan), stalled(&sighting.plan)];
+        let mut conditions = vec![ready(sighting), reconciling(sighting), stalled(sighting)];
         conditions.extend([covered(survey), in_sync(sighting, survey), balanced(survey), up_to_date(sighting)]);
         let conditions = conditions.into_iter().map(|finding| finding.condition(generation)).collect();
         let pod = |pod: planner::Ordinal| format!("{}-{}", sighting.wanted.cluster.name, pod.0);
@@ -101,7 +102,7 @@ impl Status {
             slots: shard.slots.to_string(),
             slot_count: shard.slots.len(),
         });
-        Self { observed_generation: generation, summary: summary(&sighting.plan), conditions, shards: shards.collect() }
+        Self { observed_generation: generation, summary: summary(sighting), conditions, shards: shards.collect() }
     }
 
     /// What can be said when nothing can be seen: that, and what was known before.
@@ -167,25 +168,25 @@ impl Finding {
 fn ready(sighting: &Sighting) -> Finding {
     let reasons = match &sighting.plan {
         Plan::Done => ("AsDesired", "TemplateUnseen"),
+        plan if plan.needs_help() => ("AsDesired", "Stuck"),
         Plan::Do(..) => ("AsDesired", "Working"),
-        Plan::Wait(..) => ("AsDesired", "Waiting"),
-        Plan::Stuck(_) => ("AsDesired", "Stuck"),
+        Plan::Wait(..) | Plan::Stuck(_) => ("AsDesired", "Waiting"),
     };
-    Finding::of(ConditionType::Ready, sighting.is_as_desired(), reasons, summary(&sighting.plan))
+    Finding::of(ConditionType::Ready, sighting.is_as_desired(), reasons, summary(sighting))
 }
 
-fn reconciling(plan: &Plan) -> Finding {
-    let busy = matches!(plan, Plan::Do(..) | Plan::Wait(..));
-    Finding::of(ConditionType::Reconciling, busy, ("InProgress", "AtRest"), summary(plan))
+fn reconciling(sighting: &Sighting) -> Finding {
+    let busy = sighting.plan != Plan::Done && !sighting.plan.needs_help();
+    Finding::of(ConditionType::Reconciling, busy, ("InProgress", "AtRest"), summary(sighting))
 }
 
-fn stalled(plan: &Plan) -> Finding {
-    let stuck = matches!(plan, Plan::Stuck(_));
+fn stalled(sighting: &Sighting) -> Finding {
+    let stuck = sighting.plan.needs_help();
     Finding::of(
         ConditionType::Stalled,
         stuck,
         ("NeedsHelp", "NotStuck"),
-        if stuck { summary(plan) } else { String::new() },
+        if stuck { summary(sighting) } else { String::new() },
     )
 }
 
@@ -219,13 +220,25 @@ fn up_to_date(sighting: &Sighting) -> Finding {
     Finding::of(ConditionType::UpToDate, all, ("Current", "Outdated"), message)
 }
 
-/// A plan in one line.
-fn summary(plan: &Plan) -> String {
-    match plan {
+/// A plan in one line; before it, what people have to know who wonder about it.
+fn summary(sighting: &Sighting) -> String {
+    let plan = match &sighting.plan {
         Plan::Done => "the cluster is as it should be".to_owned(),
         Plan::Do(round, _) => named(round.0.iter().map(ToString::to_string)),
         Plan::Wait(matters, _) | Plan::Stuck(matters) => named(matters.iter().map(ToString::to_string)),
-    }
+    };
+    refusal(sighting).map_or_else(|| plan.clone(), |refusal| format!("{refusal}; {plan}"))
+}
+
+/// To the plan, a server that gives no answer and one whose answer is of no use are the same. To people they are not; one of them
+/// stands for the others, for one cause often has many.
+fn refusal(sighting: &Sighting) -> Option<String> {
+    let is_answer = |error: &AskError| match error {
+        AskError::Untrusted(_) | AskError::Refused(_) | AskError::Odd { .. } => true,
+        AskError::Unreachable(_) | AskError::TimedOut | AskError::Locked(_) | AskError::Loading => false,
+    };
+    let (pod, error) = sighting.look.failures.iter().find(|(_, error)| is_answer(error))?;
+    Some(format!("{pod}: {error}"))
 }
 
 fn named(mut all: impl ExactSizeIterator<Item = String>) -> String {

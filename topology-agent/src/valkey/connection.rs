@@ -164,7 +164,10 @@ fn understand(error: &Error) -> AskError {
         ("LOADING" | "BUSY", _) => AskError::Loading,
         (_, ErrorKind::Timeout) => AskError::TimedOut,
         (_, ErrorKind::Tls) => AskError::Untrusted(explained(details)),
-        (_, ErrorKind::IO) if details.contains("certificate") => AskError::Untrusted(explained(details)),
+        // In words of rustls, which come as if the line was bad: `InvalidCertificate(UnknownIssuer)`, `AlertReceived(UnknownCA)`.
+        (_, ErrorKind::IO) if ["ertificate", "AlertReceived"].iter().any(|word| details.contains(word)) => {
+            AskError::Untrusted(explained(details))
+        }
         (_, ErrorKind::IO | ErrorKind::Canceled | ErrorKind::Routing | ErrorKind::Protocol | ErrorKind::Parse) => {
             AskError::Unreachable(details)
         }
@@ -228,5 +231,18 @@ mod tests {
         let details = "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))";
         let AskError::Untrusted(said) = understood(ErrorKind::IO, details) else { panic!() };
         assert!(said.ends_with("have the authority issue another one for the servers"), "{said}");
+    }
+
+    #[test]
+    fn a_certificate_that_is_refused_is_no_bad_line() {
+        let said = |details: &str| understand(&Error::new(ErrorKind::IO, details.to_owned()));
+        for details in [
+            "Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }",
+            "Custom { kind: InvalidData, error: AlertReceived(UnknownCA) }",
+        ] {
+            assert!(matches!(said(details), AskError::Untrusted(_)), "{details}");
+        }
+        let details = "Os { code: 104, kind: ConnectionReset }";
+        assert_eq!(said(details), AskError::Unreachable(details.to_owned()));
     }
 }

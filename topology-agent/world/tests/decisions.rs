@@ -72,6 +72,28 @@ fn a_cluster_of_which_a_server_refuses_clients_is_not_yet_at_rest() {
 }
 
 #[test]
+fn a_cluster_of_which_a_server_does_not_know_where_to_send_clients_is_not_yet_at_rest() {
+    let mut view = at_rest();
+    let id = id(&view, 2);
+    view.opinions[0].rows.iter_mut().find(|row| row.id == id).unwrap().pod = None;
+    let plan = decide(&view);
+    assert!(matches!(plan, Plan::Wait(..)), "{plan:?}");
+    let why = "pod 2: waiting, not every server knows its host name, and where to send clients";
+    assert_eq!(plan.matters().iter().map(ToString::to_string).collect::<Vec<_>>(), [why]);
+}
+
+#[test]
+fn what_is_stuck_needs_help_whatever_is_waited_for_meanwhile() {
+    let mut view = at_rest();
+    view.pods.get_mut(&Ordinal(1)).unwrap().sight = Sight::Loading;
+    assert!(!decide(&view).needs_help());
+    let pod = view.pods.get_mut(&Ordinal(3)).unwrap();
+    (pod.sight, pod.started) = (Sight::Locked, Time(0));
+    let plan = decide(&view);
+    assert!(matches!(plan, Plan::Wait(..)) && plan.needs_help(), "{plan:?}");
+}
+
+#[test]
 fn a_stranger_freezes_everything_and_is_named() {
     let mut view = uneven();
     let stranger =

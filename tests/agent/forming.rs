@@ -1,0 +1,160 @@
+//! A cluster comes into being.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use serde_json::{Value, json};
+use spec::Spread;
+use support::root;
+
+use crate::story::{Story, name, open, without_password, without_tls};
+use crate::wait::wait;
+
+fn example(file: &str) -> Value {
+    serde_saphyr::from_str(&fs::read_to_string(root().join("examples").join(file)).unwrap()).unwrap()
+}
+
+/// A word of an answer, as `ok` after `cluster_state:`.
+fn word<'a>(answer: &'a str, field: &str) -> &'a str {
+    answer.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap_or("missing")
+}
+
+/// By the word of every server: it works, knows all others, serves all slots, and is in sync.
+pub(crate) fn every_server_says_so(story: &Story) {
+    let (shards, replicas) = (story.cluster.shards, story.cluster.replicas_per_shard);
+    let pods = story.pod_names();
+    assert_eq!(pods.len(), usize::from(shards) * (1 + usize::from(replicas)));
+    let mut primaries = 0;
+    for pod in &pods {
+        let said = story.ask(pod, "CLUSTER INFO\nINFO replication");
+        assert_eq!(word(&said, "cluster_state"), "ok", "{pod}: {said}");
+        assert_eq!(word(&said, "cluster_slots_ok"), "16384", "{pod}: {said}");
+        assert_eq!(word(&said, "cluster_known_nodes"), pods.len().to_string(), "{pod}: {said}");
+        assert_eq!(word(&said, "cluster_size"), shards.to_string(), "{pod}: {said}");
+        if word(&said, "role") == "master" {
+            primaries += 1;
+            assert_eq!(said.matches("state=online").count(), usize::from(replicas), "{pod}: {said}");
+        } else {
+            assert_eq!(word(&said, "master_link_status"), "up", "{pod}: {said}");
+        }
+    }
+    assert_eq!(primaries, shards);
+}
+
+/// The members of a shard, as the status has them, stand on different hosts and carry its labels.
+fn every_shard_is_spread_and_labelled(story: &Story) {
+    let pods: BTreeMap<String, Value> = story.pods().into_iter().map(|pod| (name(&pod), pod)).collect();
+    let status = story.status().unwrap();
+    let shards = status["shards"].as_array().unwrap();
+    assert_eq!(shards.len(), usize::from(story.cluster.shards));
+    for shard in shards {
+        let replicas = shard["replicas"].as_array().unwrap().iter().map(|replica| (replica, "replica"));
+        let members: Vec<_> = replicas.chain([(&shard["primary"], "primary")]).collect();
+        let hosts: BTreeSet<_> = members
+            .iter()
+            .map(|(member, _)| &pods[member.as_str().unwrap()]["spec"]["nodeName"].as_str().unwrap()[..])
+            .collect();
+        if story.cluster.placement.host_spread != Spread::Off {
+            assert_eq!(hosts.len(), members.len(), "{shard}");
+        }
+        assert_eq!(shard["inSync"], usize::from(story.cluster.replicas_per_shard), "{shard}");
+        for (member, role) in members {
+            let labels = &pods[member.as_str().unwrap()]["metadata"]["labels"];
+            assert_eq!(labels[spec::names::ROLE_LABEL], role, "{labels}");
+            assert_eq!(labels[spec::names::SHARD_LABEL], shard["shard"].to_string(), "{labels}");
+        }
+    }
+}
+
+fn every_condition_is_as_it_should_be(story: &Story) {
+    for (kind, wanted) in [
+        ("Ready", ["True", "AsDesired", "the cluster is as it should be"]),
+        ("Reconciling", ["False", "AtRest", "the cluster is as it should be"]),
+        ("Stalled", ["False", "NotStuck", ""]),
+        ("SlotsCovered", ["True", "AllServed", "16384 of 16384 slots are served"]),
+        ("ReplicasInSync", ["True", "InSync", "3 of 3 shards have their replicas in sync"]),
+        ("TopologyBalanced", ["True", "Even", "shards own 5461 to 5462 slots"]),
+        ("UpToDate", ["True", "Current", "6 of 6 pods run the latest template"]),
+    ] {
+        assert_eq!(story.condition(kind).unwrap(), wanted, "{kind}");
+    }
+}
+
+fn every_kind_of_step_was_told(story: &Story) {
+    wait("an event for every kind of step", || {
+        let told: BTreeSet<String> = story.events().into_iter().map(|(reason, _)| reason).collect();
+        let wanted = ["Scale", "SetConfigEpoch", "AddSlots", "Meet", "Replicate", "Label"];
+        if wanted.iter().all(|kind| told.contains(*kind)) { Ok(()) } else { Err(format!("{told:?}")) }
+    });
+}
+
+fn the_commands_say_so(story: &Story) {
+    for (command, wanted) in [
+        ("status", "in default: the cluster is as it should be\n"),
+        ("plan", "nothing to do: the cluster is as it should be\n"),
+        ("check", "ok    the cluster is as it should be\n"),
+    ] {
+        let said = story.agent(command).unwrap();
+        assert_eq!(said.code, 0, "{said:?}");
+        assert!(said.stdout.contains(wanted), "{said:?}");
+    }
+}
+
+/// Whoever looks sees it.
+fn formed(story: &Story) {
+    story.until_at_rest();
+    every_server_says_so(story);
+    every_shard_is_spread_and_labelled(story);
+    every_condition_is_as_it_should_be(story);
+    every_kind_of_step_was_told(story);
+    the_commands_say_so(story);
+    let pods = story.pod_names();
+    story.write_keys(&pods[0], 50);
+    story.has_keys(&pods[pods.len() - 1], 50);
+}
+
+#[test]
+fn the_minimal_example_forms() {
+    formed(&Story::of(example("minimal.yaml")));
+}
+
+#[test]
+fn the_development_example_forms() {
+    formed(&Story::of(example("development.yaml")));
+}
+
+/// With TLS and a password it forms as well: that is the minimal example.
+fn forms_open_and_half_open(series: &str) {
+    for changes in [&open()[..], &[without_tls()], &[without_password()]] {
+        formed(&Story::begin(&[&[("/spec/version", json!(series))], changes].concat()));
+    }
+}
+
+#[test]
+fn a_cluster_of_the_latest_series_forms_without_tls_and_password() {
+    forms_open_and_half_open("9.1");
+}
+
+#[test]
+fn a_cluster_of_an_older_series_forms_with_and_without_tls_and_password() {
+    formed(&Story::begin(&[("/spec/version", json!("8.1"))]));
+    forms_open_and_half_open("8.1");
+}
+
+fn form(shards: u16) {
+    let story = Story::begin(&[&open()[..], &[("/spec/shards", json!(shards))]].concat());
+    story.until_at_rest();
+    every_server_says_so(&story);
+    every_shard_is_spread_and_labelled(&story);
+}
+
+#[test]
+fn thirty_nodes_form() {
+    form(15);
+}
+
+#[test]
+#[ignore = "more than a small machine has room for: make test-large"]
+fn a_hundred_nodes_form() {
+    form(50);
+}

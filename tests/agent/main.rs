@@ -1,0 +1,17 @@
+//! The agent looks after real servers, in a pocket Kubernetes that runs what is rendered.
+//!
+//! Everything is as it would be anywhere else: the rendered manifest, the agent's own program under the rendered Role, real Valkey
+//! 8.1 and 9.1 in processes with addresses of their own. What a story wants to know it asks the API server, the servers, or the
+//! agent's own commands. `make programs` builds what runs here, `make servers` fetches the servers.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod budget;
+mod forming;
+mod killed;
+mod rest;
+mod restarting;
+mod scaling;
+mod story;
+mod trouble;
+mod wait;

@@ -1,0 +1,301 @@
+//! A cluster in a pocket Kubernetes, and what is asked about it.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+
+use pocket_cluster::{Fault, Options, Pocket, Said};
+use serde_json::{Value, json};
+use spec::Cluster;
+use support::{clusters, manifest, root, small_with, with};
+
+use crate::budget::Room;
+use crate::wait::wait;
+
+pub(crate) const PASSWORD: &str = r#"a "quoted" \ password"#;
+
+/// A cluster, the spec that it was rendered from, and the pocket that runs it.
+pub(crate) struct Story {
+    pub(crate) pocket: Pocket,
+    pub(crate) cluster: Cluster,
+    spec: Value,
+    /// After the pocket: room is given back when the servers are gone.
+    _room: Room,
+}
+
+/// The programs that were built together with this one.
+fn program(name: &str) -> PathBuf {
+    let folder = env::var_os("POCKET_PROGRAMS")
+        .map_or_else(|| env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned(), PathBuf::from);
+    let program = folder.join(name);
+    assert!(program.exists(), "there is no {}: run `make programs`", program.display());
+    program
+}
+
+fn options() -> Options {
+    let servers = env::var_os("VALKEY_SERVERS").map_or_else(|| root().join("target/valkey"), PathBuf::from);
+    assert!(servers.join("9.1/valkey-server").exists(), "{} has no servers: run `make servers`", servers.display());
+    let agent = program("valkey-topology-agent");
+    Options::new(program("pocket-cluster"))
+        .with_image("valkey/valkey", servers.join("{series}"))
+        .with_image("valkey-gitops/valkey-topology-agent", agent.parent().unwrap())
+}
+
+/// Neither TLS nor a password.
+pub(crate) fn open() -> [(&'static str, Value); 2] {
+    [without_tls(), without_password()]
+}
+
+pub(crate) fn without_tls() -> (&'static str, Value) {
+    ("/spec/tls", json!({"disabled": true}))
+}
+
+pub(crate) fn without_password() -> (&'static str, Value) {
+    ("/spec/auth", json!({"disabled": true}))
+}
+
+impl Story {
+    /// The small cluster with these changes, rendered and applied.
+    pub(crate) fn begin(changes: &[(&str, Value)]) -> Self {
+        Self::of(small_with(changes))
+    }
+
+    /// The cluster of this spec, rendered and applied.
+    pub(crate) fn of(spec: Value) -> Self {
+        let story = Self::prepare(spec);
+        story.apply();
+        story
+    }
+
+    /// A pocket with everything that the cluster of this spec needs, but without it.
+    pub(crate) fn prepare(spec: Value) -> Self {
+        let cluster = clusters(&spec.to_string()).remove(0);
+        let room = Room::take(usize::from(cluster.shards) * (1 + usize::from(cluster.replicas_per_shard)));
+        let pocket = Pocket::start(&options()).unwrap();
+        let story = Self { pocket, cluster, spec, _room: room };
+        story.set_password(PASSWORD);
+        story
+    }
+
+    /// Renders and applies the cluster.
+    pub(crate) fn apply(&self) {
+        self.pocket.apply(&manifest(&self.cluster).to_yaml()).unwrap();
+    }
+
+    /// Renders the cluster, and applies what is not of this kind.
+    pub(crate) fn apply_all_but(&self, kind: &str) {
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&manifest(&self.cluster).to_yaml()).unwrap();
+        let others = documents.iter().filter(|document| document["kind"] != kind);
+        others.for_each(|document| self.pocket.apply(&document.to_string()).unwrap());
+    }
+
+    /// Changes the spec, renders and applies it.
+    pub(crate) fn change(&mut self, changes: &[(&str, Value)]) {
+        with(&mut self.spec, changes);
+        self.cluster = clusters(&self.spec.to_string()).remove(0);
+        self.apply();
+    }
+
+    /// Writes the Secret with the password, if the spec names one.
+    pub(crate) fn set_password(&self, password: &str) {
+        if let Some(name) = self.spec.pointer("/spec/auth/passwordSecret/name") {
+            let metadata = json!({"name": name, "namespace": "default"});
+            let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"password": password}});
+            self.pocket.apply(&secret.to_string()).unwrap();
+        }
+    }
+
+    /// An object of the namespace, as `pods/small-0` in the core group or `apis/apps/v1` and `statefulsets/small` elsewhere.
+    pub(crate) fn get(&self, group: &str, named: &str) -> Result<Value, String> {
+        self.pocket.get(&format!("/{group}/namespaces/default/{named}")).map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn name(&self, what: &str) -> String {
+        format!("{}-{what}", self.cluster.name)
+    }
+
+    /// The pods with this component, the lowest name first.
+    fn pods_of(&self, component: &str) -> Vec<Value> {
+        let selector = format!(
+            "{}%3D{},{}%3D{component}",
+            spec::names::CLUSTER_LABEL,
+            self.cluster.name,
+            spec::names::COMPONENT_LABEL
+        );
+        let list = self.get("api/v1", &format!("pods?labelSelector={selector}")).unwrap_or_default();
+        list["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The pods of the servers.
+    pub(crate) fn pods(&self) -> Vec<Value> {
+        self.pods_of(spec::names::SERVER)
+    }
+
+    /// The names of the servers' pods.
+    pub(crate) fn pod_names(&self) -> Vec<String> {
+        self.pods().iter().map(name).collect()
+    }
+
+    pub(crate) fn agent_pods(&self) -> Vec<Value> {
+        self.pods_of(spec::names::AGENT)
+    }
+
+    /// The pod of the agent, once there is one.
+    pub(crate) fn agent_pod(&self) -> String {
+        wait("a pod of the agent", || self.agent_pods().first().map(name).ok_or_else(String::new))
+    }
+
+    /// What a command in a pod says; an error where the pod does not run.
+    pub(crate) fn exec(&self, pod: &str, command: &[&str]) -> Result<Said, String> {
+        self.pocket.exec(pod, command).map_err(|error| error.to_string())
+    }
+
+    /// What the agent's own command says, in the agent's pod.
+    pub(crate) fn agent(&self, command: &str) -> Result<Said, String> {
+        let cluster = self.cluster.name.to_string();
+        self.exec(&self.agent_pod(), &["valkey-topology-agent", command, "--cluster", &cluster])
+    }
+
+    /// What a server answers, over its socket.
+    pub(crate) fn ask(&self, pod: &str, command: &str) -> String {
+        let script = ". /etc/valkey/ask.sh; echo \"$1\" | ask";
+        let said = self.exec(pod, &["sh", "-c", script, "sh", command]);
+        said.map_or_else(|error| error, |said| said.stdout)
+    }
+
+    /// What a client that knows about clusters gets to hear, one line for each command.
+    pub(crate) fn client(&self, pod: &str, commands: &str) -> Vec<String> {
+        let host = format!("{pod}.{}.default.svc.cluster.local", self.name("nodes"));
+        let tls = "--tls --cacert /etc/valkey-tls/ca.crt --cert /etc/valkey-tls/tls.crt --key /etc/valkey-tls/tls.key";
+        let script = format!(
+            "if [ -d /etc/valkey-tls ]; then tls='{tls}'; fi\n\
+             if [ -d /etc/valkey-auth ]; then export REDISCLI_AUTH=\"$(cat /etc/valkey-auth/password)\"; fi\n\
+             printf '%s\\n' \"$1\" | valkey-cli -c -h {host} ${{tls:-}} 2>&1"
+        );
+        let said = self.exec(pod, &["sh", "-c", &script, "sh", commands]).unwrap();
+        said.stdout
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with("-> Redirected"))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Writes so many keys, over all slots.
+    pub(crate) fn write_keys(&self, pod: &str, count: usize) {
+        let commands: Vec<String> = (0..count).map(|key| format!("SET key:{key} value:{key}")).collect();
+        assert_eq!(self.client(pod, &commands.join("\n")), vec!["OK"; count]);
+    }
+
+    /// Reads them again: each has its value.
+    pub(crate) fn has_keys(&self, pod: &str, count: usize) {
+        let commands: Vec<String> = (0..count).map(|key| format!("GET key:{key}")).collect();
+        let values: Vec<String> = (0..count).map(|key| format!("value:{key}")).collect();
+        assert_eq!(self.client(pod, &commands.join("\n")), values);
+    }
+
+    /// Waits until a look of the agent, now and not some time ago, finds everything as it should be, and the agent has told so.
+    pub(crate) fn until_at_rest(&self) {
+        wait("the cluster as it should be", || match self.agent("check") {
+            Ok(Said { code: 0, .. }) => Ok(()),
+            Ok(Said { stdout, stderr, .. }) => Err(format!("{stdout}{stderr}")),
+            Err(error) => Err(error),
+        });
+        self.until_condition("Ready", "True");
+        wait("an agent that is ready", || {
+            let pods = self.agent_pods();
+            if pods.iter().any(is_ready) { Ok(()) } else { Err(json!(pods).to_string()) }
+        });
+    }
+
+    /// What kubectl says.
+    pub(crate) fn kubectl(&self, line: &str) -> String {
+        let output = Command::new("kubectl")
+            .args(line.split_whitespace())
+            .env("KUBECONFIG", self.pocket.kubeconfig())
+            .env("HOME", self.pocket.folder())
+            .output()
+            .unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    }
+
+    /// The status that the agent has written.
+    pub(crate) fn status(&self) -> Result<Value, String> {
+        let map = self.get("api/v1", &format!("configmaps/{}", self.name("status")))?;
+        let text = map["data"]["status.yaml"].as_str().ok_or("no status.yaml")?;
+        serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// Status, reason and message of a condition.
+    pub(crate) fn condition(&self, kind: &str) -> Result<[String; 3], String> {
+        let status = self.status()?;
+        let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+        let found = conditions.iter().find(|condition| condition["type"] == kind).ok_or("no such condition")?;
+        Ok(["status", "reason", "message"].map(|field| found[field].as_str().unwrap_or_default().to_owned()))
+    }
+
+    /// Waits until a condition has this status, and says why it has.
+    pub(crate) fn until_condition(&self, kind: &str, wanted: &str) -> String {
+        wait(&format!("{kind} {wanted}"), || {
+            let [status, _, message] = self.condition(kind)?;
+            if status == wanted { Ok(message) } else { Err(format!("{status}: {message}")) }
+        })
+    }
+
+    /// Waits until the message of a condition says this.
+    pub(crate) fn until_said(&self, kind: &str, wanted: &str) {
+        wait(&format!("{kind} to say {wanted:?}"), || {
+            let [status, _, message] = self.condition(kind)?;
+            if message.contains(wanted) { Ok(()) } else { Err(format!("{status}: {message}")) }
+        });
+    }
+
+    /// The events about the cluster that the agent has written: reason and note.
+    pub(crate) fn events(&self) -> Vec<(String, String)> {
+        let list = self.get("apis/events.k8s.io/v1", "events").unwrap();
+        let all = list["items"].as_array().cloned().unwrap_or_default();
+        let own = all.iter().filter(|event| event["reportingController"] == "valkey-topology-agent");
+        own.map(|event| ["reason", "note"].map(|field| event[field].as_str().unwrap_or_default().to_owned()).into())
+            .collect()
+    }
+
+    pub(crate) fn inject(&self, fault: &Fault) {
+        self.pocket.inject(fault).unwrap();
+    }
+
+    /// SIGKILL to the container of a pod.
+    pub(crate) fn kill(&self, pod: &str) {
+        self.inject(&Fault::Kill { pod: pod.to_owned(), container: None });
+    }
+
+    /// What the agent has asked of the API server so far that changes anything, but for its lease.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let agent = format!("system:serviceaccount:default:{}", self.name("agent"));
+        let asked = self.pocket.requests().unwrap();
+        let own = asked.iter().filter(|asked| asked.by == agent && !asked.resource.starts_with("leases"));
+        let writes = own.filter(|asked| !["get", "list", "watch"].contains(&asked.verb.as_str()));
+        writes.map(|asked| format!("{} {} {} {}", asked.verb, asked.resource, asked.name, asked.code)).collect()
+    }
+}
+
+/// A story that went wrong tells what the agent has seen.
+impl Drop for Story {
+    #[allow(clippy::print_stderr, reason = "shown where a test fails")]
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.kubectl(&format!("logs deploy/{} --tail=60", self.name("agent"))));
+            eprintln!("{}", self.kubectl("get pods -o wide"));
+        }
+    }
+}
+
+/// The name of an object.
+pub(crate) fn name(object: &Value) -> String {
+    object["metadata"]["name"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Whether a pod is ready.
+pub(crate) fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}

@@ -1,0 +1,146 @@
+//! Something is wrong that the agent cannot mend: it says so, does nothing on a guess, and goes on when it is over.
+
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use pocket_cluster::{ApiFault, Fault};
+use serde_json::{Value, json};
+use support::small_with;
+
+use crate::forming::every_server_says_so;
+use crate::story::{PASSWORD, Story, open, without_password, without_tls};
+use crate::wait::{hold, wait};
+
+/// What the agent has done to anything but its own report.
+fn acts(story: &Story) -> Vec<String> {
+    let mut writes = story.writes();
+    writes.retain(|write| !write.contains(" configmaps ") && !write.contains(" events"));
+    writes
+}
+
+/// Nothing is done while the agent says this.
+fn says_and_does_nothing(story: &Story, wanted: &str) {
+    let before = acts(story);
+    story.until_said("Ready", wanted);
+    story.until_condition("Ready", "False");
+    hold(Duration::from_secs(3), || assert_eq!(acts(story), before));
+}
+
+#[test]
+fn a_password_that_servers_do_not_take_is_told_and_nothing_is_done_until_it_is_right() {
+    let story = Story::begin(&[without_tls()]);
+    story.until_at_rest();
+    story.set_password("another one");
+    says_and_does_nothing(&story, "its server does not take the password");
+    story.set_password(PASSWORD);
+    story.until_at_rest();
+    every_server_says_so(&story);
+}
+
+/// The certificate of an authority that has signed nothing.
+fn stranger() -> String {
+    let arguments =
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -days 2 -subj /CN=stranger";
+    let output = Command::new("openssl").args(arguments.split(' ')).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Servers of this series read their authority once.
+#[test]
+fn an_authority_that_has_not_signed_the_servers_is_told_and_nothing_is_done_until_it_is_right() {
+    let story = Story::begin(&[without_password(), ("/spec/version", json!("8.1"))]);
+    story.until_at_rest();
+    let metadata = json!({"name": story.name("tls"), "namespace": "default"});
+    let secret =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"ca.crt": stranger()}});
+    story.pocket.apply(&secret.to_string()).unwrap();
+    says_and_does_nothing(&story, "certificate");
+    story.inject(&Fault::Renew { certificate: story.cluster.name.to_string() });
+    story.until_at_rest();
+    every_server_says_so(&story);
+}
+
+#[test]
+fn no_cluster_is_formed_while_one_of_its_servers_never_answers() {
+    let story = Story::prepare(small_with(&open()));
+    story.apply_all_but("Deployment");
+    story.kubectl("scale sts/small --replicas=6");
+    let frozen = Fault::Freeze { pods: vec!["small-3".to_owned()] };
+    wait("a server to freeze", || {
+        let said = story.ask("small-3", "PING");
+        if said.trim() == "PONG" { Ok(()) } else { Err(said) }
+    });
+    story.inject(&frozen);
+    story.apply();
+    story.until_said("Ready", "5 of 6 pods answer");
+    hold(Duration::from_secs(3), || {
+        assert_eq!(story.events(), []);
+        assert!(story.ask("small-0", "CLUSTER INFO").contains("cluster_known_nodes:1\n"));
+    });
+    story.inject(&Fault::Thaw { pods: vec!["small-3".to_owned()] });
+    story.until_at_rest();
+    every_server_says_so(&story);
+}
+
+/// The agent's own requests; whoever tells the story is spared.
+fn requests(fault: ApiFault) -> Fault {
+    Fault::Api(ApiFault { service_account: Some("small-agent".to_owned()), ..fault })
+}
+
+fn form_with(fault: ApiFault) -> Story {
+    let story = Story::prepare(small_with(&open()));
+    story.inject(&requests(fault));
+    story.apply();
+    story.until_condition("Ready", "True");
+    story.inject(&Fault::Mend);
+    story
+}
+
+fn formed(story: &Story) {
+    story.until_at_rest();
+    every_server_says_so(story);
+}
+
+#[test]
+fn a_cluster_forms_though_every_answer_of_the_api_server_takes_three_seconds() {
+    formed(&form_with(ApiFault { latency_millis: 3_000, ..ApiFault::default() }));
+}
+
+#[test]
+fn a_cluster_forms_though_three_of_ten_requests_to_the_api_server_fail() {
+    for code in [503, 0] {
+        formed(&form_with(ApiFault { share: 0.3, code, ..ApiFault::default() }));
+    }
+}
+
+#[test]
+fn a_cluster_forms_though_the_api_server_is_away_for_a_while() {
+    let story = Story::begin(&open());
+    sleep(Duration::from_millis(500));
+    story.inject(&Fault::Outage { millis: 5_000 });
+    formed(&story);
+}
+
+/// For longer than its lease is good for.
+#[test]
+fn at_rest_nobody_notices_that_the_api_server_was_away() {
+    let story = Story::begin(&open());
+    story.until_at_rest();
+    let pods = |story: &Story| story.pods().iter().map(|pod| pod["metadata"]["uid"].clone()).collect::<Vec<Value>>();
+    let before = (pods(&story), acts(&story));
+    story.inject(&Fault::Outage { millis: 16_000 });
+    sleep(Duration::from_millis(16_500));
+    formed(&story);
+    assert_eq!((pods(&story), acts(&story)), before);
+}
+
+#[test]
+fn a_change_is_seen_after_every_watch_has_ended_with_gone() {
+    let mut story = Story::begin(&open());
+    story.until_at_rest();
+    story.inject(&Fault::Compact);
+    story.change(&[("/spec/config", json!({"maxmemory-policy": "allkeys-lru"}))]);
+    story.until_at_rest();
+    assert_eq!(story.ask("small-0", "CONFIG GET maxmemory-policy"), "maxmemory-policy\nallkeys-lru\n");
+}
