@@ -10,7 +10,7 @@ STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 PYTHON := target/venv/bin/python
 CRDS ?= ../shared/data/crds
 
-.PHONY: demo demo-render test test-large check bench build renderer programs servers prepare fuzz snapshots model model-mutants
+.PHONY: demo demo-render test e2e test-large check bench build renderer programs servers prepare fuzz snapshots model model-mutants
 
 demo: build servers
 	cargo build -p pocket-cluster
@@ -19,11 +19,16 @@ demo: build servers
 demo-render: renderer
 	@tests/tools/demo-render $(RELEASE)
 
-test: prepare servers renderer programs
+test: prepare servers renderer
 	cargo test --workspace
 	cargo test --release -p valkey-render --test hostile -- --test-threads=1
 	cargo run --release -p planner-world --bin model brief
 	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS)
+
+# The agent on real servers in the pocket Kubernetes, and that Kubernetes itself, driven by kubectl.
+e2e: prepare servers programs
+	cargo test -p pocket-cluster --test kubectl
+	cargo test -p end-to-end --test agent
 
 # A hundred nodes, and ten minutes at rest.
 test-large: prepare servers programs
@@ -57,7 +62,7 @@ build: renderer
 renderer:
 	$(STATIC) cargo build --release --target $(HOST) -p valkey-render
 
-# What tests/agent runs: the agent and the pocket Kubernetes, as `cargo test --workspace` builds everything else.
+# What tests/agent runs: the agent and the pocket Kubernetes.
 programs:
 	cargo build --workspace --bins
 
