@@ -159,7 +159,8 @@ pub(crate) fn each_series(changes: &[(&str, Value)], story: impl Fn(&Story)) {
     }
 }
 
-/// Two members on one machine: each listens on its own address only.
+/// Two members on one machine: each listens on its own address only. In the end they have told each other that they are one shard: 8.0
+/// does not start again on a table in which one of them has not heard of it.
 pub(crate) const TWO_MEMBERS: &str = "for n in 0 1; do sed -i \"s/^bind .*/bind 127.0.0.$((n + 1))/\" $PODS/$n/etc/valkey.conf; done\n\
      start pod0; start pod1\n\
      cli0 CLUSTER ADDSLOTSRANGE 0 16383 >/dev/null\n\
@@ -168,4 +169,4 @@ pub(crate) const TWO_MEMBERS: &str = "for n in 0 1; do sed -i \"s/^bind .*/bind 
      replicate() { [ \"$(cli1 CLUSTER REPLICATE $id)\" = OK ]; }\n\
      until_true replicate\n\
      in_sync() { cli1 INFO replication | grep -q master_link_status:up && cli0 INFO replication | grep -q state=online; }\n\
-     until_true in_sync\n";
+     until_true in_sync; sleep 2\n";
