@@ -27,8 +27,7 @@ test: prepare servers renderer
 
 # The agent on real servers in the pocket Kubernetes, and that Kubernetes itself, driven by kubectl.
 e2e: prepare servers programs
-	cargo test -p pocket-cluster --test kubectl
-	cargo test -p end-to-end --test agent
+	cargo test --workspace --test kubectl --test agent
 
 # A hundred nodes, and ten minutes at rest.
 test-large: prepare servers programs
@@ -62,9 +61,9 @@ build: renderer
 renderer:
 	$(STATIC) cargo build --release --target $(HOST) -p valkey-render
 
-# What tests/agent runs: the agent and the pocket Kubernetes.
+# What tests/agent runs: the agent and the pocket Kubernetes. All targets, since then the tests need nothing compiled again.
 programs:
-	cargo build --workspace --bins
+	cargo build --workspace --all-targets
 
 servers: prepare
 	tests/tools/valkey-servers target/valkey
