@@ -10,13 +10,8 @@ complain() {
     exit 1
 }
 
-{% if auth %}
-. /etc/valkey/password.sh
-
-# The server takes the new password besides the one before, which whoever has not moved over yet goes on using. Older ones end here.
-new=$(cat "$mounted")
-old=$(cat "$told")
-if [ "$new" != "$old" ]; then
+# The server takes a new password besides the one before, which whoever has not moved over yet goes on using. Older ones end here.
+take_password() {
     reason=$(refuse_password "$new")
     [ -z "$reason" ] || complain "$reason"
     answer=$(ask <<END
@@ -27,8 +22,14 @@ END
     [ "$answer" = "OK
 OK" ] || complain "the server does not take the password: $answer"
     keep_password "$new"
+}
+
+if [ -f /etc/valkey-auth/password ]; then
+    . /etc/valkey/password.sh
+    new=$(cat "$mounted")
+    old=$(cat "$told")
+    [ "$new" = "$old" ] || take_password
 fi
-{% endif %}
 {% if tls and not tls.reload_seconds %}
 
 # A server of a series that does not look at the files by itself. It goes on with the old ones while they do not fit together.

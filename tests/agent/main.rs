@@ -10,6 +10,7 @@ mod budget;
 mod forming;
 mod killed;
 mod outside;
+mod renewing;
 mod rest;
 mod restarting;
 mod scaling;

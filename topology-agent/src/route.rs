@@ -12,6 +12,8 @@ use tokio::time::timeout;
 
 use crate::valkey::{AskError, Endpoint};
 
+/// How long all questions to one server may take through the API server, with a new connection for each.
+const LONG_WAY: Duration = Duration::from_secs(15);
 /// How long a tunnel waits for its one user.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -29,6 +31,14 @@ impl Route {
     #[must_use]
     pub fn through(client: &Client) -> Self {
         Self::Forwarded(Api::default_namespaced(client.clone()))
+    }
+
+    /// How long servers may take that take so long in the network of the pods.
+    pub(crate) const fn patience(&self, straight: Duration) -> Duration {
+        match self {
+            Self::Straight => straight,
+            Self::Forwarded(_) => LONG_WAY,
+        }
     }
 
     /// Where to connect to, once, in order to reach the server of a pod.
