@@ -86,7 +86,7 @@ enum Source {
         auth: PathBuf,
         tls: PathBuf,
     },
-    Api(Api<Secret>),
+    Api(Box<Api<Secret>>),
 }
 
 /// One key of one Secret.
@@ -117,7 +117,7 @@ impl Secrets {
     /// As the API server has them, for somebody who may read them there: the agent's own role may not.
     #[must_use]
     pub fn stored(client: &Client) -> Self {
-        Self::of(Source::Api(Api::default_namespaced(client.clone())))
+        Self::of(Source::Api(Box::new(Api::default_namespaced(client.clone()))))
     }
 
     const fn of(source: Source) -> Self {
@@ -137,13 +137,13 @@ impl Secrets {
             Tls::Disabled => None,
             Tls::Provided { .. } | Tls::Issued { .. } => Some(self.trust(&cluster.tls_secret_name()).await?),
         };
-        self.note(&password);
+        self.note(password.as_deref());
         Ok(Access { password, former_password: self.former_password.clone(), tls })
     }
 
-    fn note(&mut self, password: &Option<String>) {
-        if self.password != *password {
-            self.former_password = mem::replace(&mut self.password, password.clone());
+    fn note(&mut self, password: Option<&str>) {
+        if self.password.as_deref() != password {
+            self.former_password = mem::replace(&mut self.password, password.map(str::to_owned));
         }
     }
 
@@ -167,7 +167,7 @@ impl Source {
     async fn password(&self, secret: &PasswordSecret) -> Result<String, AccessError> {
         let item = match self {
             Self::Folders { auth, .. } => file(&auth.join("password"))?,
-            Self::Api(api) => key(&fetch(api, &secret.name.to_string()).await?, &secret.key.to_string())?,
+            Self::Api(api) => key(&fetch(api, secret.name.as_ref()).await?, secret.key.as_ref())?,
         };
         let text = str::from_utf8(&item.bytes).map_err(|_| item.is_of_no_use("it is no text"))?;
         Ok(text.trim_end_matches('\n').to_owned())
