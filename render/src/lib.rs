@@ -17,6 +17,7 @@ mod lines;
 mod manifest;
 mod templates;
 mod tree;
+mod waves;
 mod workload;
 mod yaml;
 

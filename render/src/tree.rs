@@ -69,6 +69,26 @@ impl<'t> Tree<'t> {
         }
     }
 
+    /// Adds an annotation to the object's own.
+    pub(crate) fn annotate(&mut self, key: &'static str, value: Cow<'t, str>) {
+        let annotations = self.field("metadata").and_then(|metadata| metadata.field("annotations"));
+        if let Some(Self::Map(fields)) = annotations {
+            fields.push((Cow::Borrowed(key), Self::Text(value)));
+        }
+    }
+
+    /// The map under a key of a map, there already or added.
+    fn field(&mut self, key: &'static str) -> Option<&mut Self> {
+        let Self::Map(fields) = self else {
+            return None;
+        };
+        let position = fields.iter().position(|(name, _)| name == key).unwrap_or(fields.len());
+        if position == fields.len() {
+            fields.push((Cow::Borrowed(key), Self::Map(Vec::new())));
+        }
+        fields.get_mut(position).map(|(_, value)| value)
+    }
+
     /// Feeds everything but the contents of texts: which fields there are, of which types, in which order.
     pub(crate) fn hash_shape(&self, hasher: &mut impl Hasher) {
         std::mem::discriminant(self).hash(hasher);

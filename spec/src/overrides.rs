@@ -34,25 +34,35 @@ impl Override {
         };
         let mut place = root;
         for segment in self.path.segments() {
-            let next = match segment {
-                Segment::Key(key) | Segment::Name(key) => step(place, key),
-                Segment::Index(_) => None,
-            };
             // What stands there instead of a map is a mistake of its own.
-            let Some(next) = next else { return };
+            let Some(next) = key(segment).and_then(|key| step(place, key)) else { return };
             place = next;
         }
         place.value = value;
     }
 
+    /// Whether the value, or the key that it was put under, is meant.
+    fn is_about(&self, path: &Path) -> bool {
+        let (own, other) = (self.path.segments(), path.segments());
+        own.len() <= other.len() && own.iter().zip(other).all(|(own, other)| key(own) == key(other))
+    }
+
     /// The problem, said of the value from outside if that is what is meant: it stands nowhere in the text.
     fn claim(&self, problem: Problem) -> Problem {
-        if !self.path.contains(&problem.path) {
+        if !self.is_about(&problem.path) {
             return problem;
         }
         let message = format!("{}: {}", self.name, problem.complaint.message);
         let hint = problem.complaint.hint;
         Problem { path: Path::default(), complaint: Complaint { message, hint }, span: None }
+    }
+}
+
+/// The key that a step leads to, or that it is.
+fn key(segment: &Segment) -> Option<&str> {
+    match segment {
+        Segment::Key(key) | Segment::Name(key) => Some(key),
+        Segment::Index(_) => None,
     }
 }
 
@@ -108,11 +118,13 @@ mod tests {
         let overrides = [
             given("spec.shards", OverrideValue::Integer(2)),
             given("spec.version", OverrideValue::Text("nine".to_owned())),
+            given("spec.config.hzz", OverrideValue::Text("9".to_owned())),
         ];
         let problems = read_with(&TEXT.replace("disabled: true", "disable: true"), None, &overrides).unwrap_err();
         let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert!(said.iter().any(|said| said == "parameter `spec.shards`: 2 is not between 3 and 500"), "{said:?}");
         assert!(said.iter().any(|said| said.starts_with("parameter `spec.version`: `nine`")), "{said:?}");
+        assert!(said.iter().any(|said| said.starts_with("parameter `spec.config.hzz`: ")), "{said:?}");
         assert!(said.iter().any(|said| said == "spec.tls.disable: there is no such field"), "{said:?}");
         assert!(problems.iter().all(|problem| problem.span.is_none() == problem.path.is_empty()), "{problems:?}");
     }

@@ -1,6 +1,7 @@
 //! The command line: everything that reads, writes or ends with an exit code. Standard output is data only.
 
 mod arguments;
+mod cmp;
 mod diff;
 mod explain;
 mod failure;
@@ -41,6 +42,7 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
         Command::Schema => print(&output::pretty(&spec::json_schema())?),
         Command::Explain { field } => explain::run(field.as_deref().unwrap_or_default()),
         Command::Init { name, namespace } => print(&init::starter(&name, &namespace)),
+        Command::Cmp { step } => Ok(cmp::run(&step)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "valkey-render", &mut script);
@@ -56,7 +58,7 @@ fn print(text: &str) -> Result<ExitCode, Failure> {
 }
 
 fn render(arguments: &RenderArguments) -> Result<ExitCode, Failure> {
-    let clusters = input::clusters(&arguments.specs, arguments.namespace.as_ref())?;
+    let clusters = input::clusters(&arguments.specs, arguments.namespace.as_ref(), &[])?;
     let mut renderer = Renderer::default();
     let mut sink = output::Sink::open(arguments);
     for cluster in &clusters {
@@ -67,7 +69,7 @@ fn render(arguments: &RenderArguments) -> Result<ExitCode, Failure> {
 }
 
 fn validate(specs: &[String], namespace: Option<&spec::Namespace>) -> Result<ExitCode, Failure> {
-    let clusters = input::clusters(specs, namespace)?;
+    let clusters = input::clusters(specs, namespace, &[])?;
     let mut renderer = Renderer::default();
     let mut lines = String::new();
     for cluster in &clusters {
