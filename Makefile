@@ -1,4 +1,4 @@
-# Every target sets up what it needs: Debian packages, a Python environment, real Valkey servers. Nothing outside target/ is
+# Every target sets up what it needs: Debian packages, a Python environment, real Valkey servers, kustomize. Nothing outside target/ is
 # written, but packages are installed where they are missing.
 
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
@@ -10,7 +10,7 @@ STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 PYTHON := target/venv/bin/python
 CRDS ?= ../shared/data/crds
 
-.PHONY: demo demo-render test e2e test-large check bench build renderer programs servers prepare fuzz snapshots model model-mutants
+.PHONY: demo demo-render test e2e test-large check bench build renderer programs servers kustomize prepare fuzz snapshots model model-mutants
 
 demo: build servers
 	cargo build -p pocket-cluster
@@ -19,7 +19,7 @@ demo: build servers
 demo-render: renderer
 	@tests/tools/demo-render $(RELEASE)
 
-test: prepare servers renderer
+test: prepare servers kustomize renderer
 	cargo test --workspace
 	cargo test --release -p valkey-render --test hostile -- --test-threads=1
 	cargo run --release -p planner-world --bin model brief
@@ -38,7 +38,7 @@ check: prepare
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
-	shellcheck tests/tools/debian-packages tests/tools/demo tests/tools/demo-render tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
+	shellcheck tests/tools/debian-packages tests/tools/demo tests/tools/demo-render tests/tools/kustomize-versions tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
 	target/tools/bin/cargo-insta test --workspace --check --unreferenced=reject --test snapshots --test stories
 
 bench: prepare build servers
@@ -68,6 +68,9 @@ programs:
 
 servers: prepare
 	tests/tools/valkey-servers target/valkey
+
+kustomize: prepare
+	tests/tools/kustomize-versions target/kustomize
 
 prepare:
 	@tests/tools/prepare

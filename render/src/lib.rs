@@ -11,6 +11,7 @@ mod document;
 mod error;
 mod extensions;
 mod files;
+pub mod function;
 mod judge;
 mod laws;
 mod lines;

@@ -48,6 +48,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         step: CmpStep,
     },
+    /// Be a function of kustomize or kpt: a list of objects on standard input, and on standard output with specs rendered
+    #[command(name = "fn")]
+    Function,
     /// Print a completion script for a shell
     Completions {
         /// The shell

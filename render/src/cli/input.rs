@@ -127,10 +127,15 @@ fn has_name_of_document(path: &Path) -> bool {
 
 pub(crate) fn read_file(path: &Path, longest: u64) -> Result<Source, Failure> {
     if path == Path::new("-") {
-        return read(STANDARD_INPUT, io::stdin().lock(), longest);
+        return read_stdin(longest);
     }
     let file = File::open(path).map_err(|error| Failure::io("read", path, error))?;
     read(&path.display().to_string(), file, longest)
+}
+
+/// The text on standard input.
+pub(crate) fn read_stdin(longest: u64) -> Result<Source, Failure> {
+    read(STANDARD_INPUT, io::stdin().lock(), longest)
 }
 
 fn read(path: &str, reader: impl Read, longest: u64) -> Result<Source, Failure> {

@@ -7,12 +7,15 @@ mod explain;
 mod failure;
 mod file;
 mod folder;
+mod function;
 mod init;
 mod input;
 mod output;
 mod report;
 mod side;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -24,7 +27,7 @@ use failure::Failure;
 
 /// Runs the command that the arguments name.
 pub(crate) fn run() -> ExitCode {
-    let outcome = command(Arguments::parse().command);
+    let outcome = command(Arguments::parse_from(words()).command);
     match outcome {
         Ok(code) => code,
         Err(failure) => {
@@ -32,6 +35,15 @@ pub(crate) fn run() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// What was typed; the name alone says which command it is where it says so.
+fn words() -> Vec<OsString> {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    if words.first().map(Path::new).and_then(Path::file_name).is_some_and(|name| name == function::PROGRAM) {
+        words.insert(1, "fn".into());
+    }
+    words
 }
 
 fn command(command: Command) -> Result<ExitCode, Failure> {
@@ -43,6 +55,7 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
         Command::Explain { field } => explain::run(field.as_deref().unwrap_or_default()),
         Command::Init { name, namespace } => print(&init::starter(&name, &namespace)),
         Command::Cmp { step } => Ok(cmp::run(&step)),
+        Command::Function => Ok(function::run()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "valkey-render", &mut script);
