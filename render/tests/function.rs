@@ -70,10 +70,12 @@ fn specs_become_their_objects_and_others_stay_as_they_are() {
 fn a_configuration_that_is_a_spec_is_rendered_once_though_it_comes_twice() {
     let local = annotated(spec("production"), &[("config.kubernetes.io/local-config", "true")]);
     let mut twice = list(&[annotated(local.clone(), &[("config.kubernetes.io/index", "0")])]);
-    twice["functionConfig"] = local;
+    twice["functionConfig"] = local.clone();
+    assert_eq!(items(&twice), rendered(&spec("production")));
+    twice["items"][0] = annotated(local, &[("internal.config.kubernetes.io/path", "spec.yaml")]);
     let answered = items(&twice);
     assert_eq!(answered[1..], rendered(&spec("production")));
-    assert_eq!(answered[0], twice["items"][0], "it is for tools alone, and stays");
+    assert_eq!(answered[0], twice["items"][0], "it stands in a file of a package, and stays");
 
     let mut among_others = list(&[spec("production"), other("one")]);
     among_others["functionConfig"] = spec("production");
@@ -85,7 +87,8 @@ fn a_configuration_that_is_a_spec_is_rendered_once_though_it_comes_twice() {
 
 #[test]
 fn what_was_rendered_before_is_replaced_where_it_stood() {
-    let local = annotated(spec("production"), &[("config.kubernetes.io/local-config", "true")]);
+    let notes = [("config.kubernetes.io/local-config", "true"), ("internal.config.kubernetes.io/path", "spec.yaml")];
+    let local = annotated(spec("production"), &notes);
     let mut package = items(&list(&[local.clone(), other("one")]));
     for (index, item) in package.iter_mut().enumerate() {
         *item = annotated(item.take(), &[("internal.config.kubernetes.io/path", &format!("file-{index}.yaml"))]);
@@ -161,10 +164,9 @@ fn what_was_renamed_after_it_was_rendered_is_refused() {
     let objects = rendered(&spec("production"));
     assert_eq!(items(&list(&objects)), objects);
     for (pointer, value) in [("/metadata/name", "blue-sessions-desired"), ("/metadata/namespace", "checkout")] {
-        let renamed = objects.iter().map(|object| match object["metadata"]["name"] == "sessions-desired" {
-            true => with(object.clone(), pointer, json!(value)),
-            false => object.clone(),
-        });
+        let is_meant = |object: &Value| object["metadata"]["name"] == "sessions-desired";
+        let rename = |object: Value| if is_meant(&object) { with(object, pointer, json!(value)) } else { object };
+        let renamed = objects.iter().cloned().map(rename);
         let (code, answer, _) = call(&list(&renamed.collect::<Vec<_>>()));
         let message = answer["results"][0]["message"].as_str().unwrap();
         assert!(code == 3 && message.contains("was rendered as `sessions-desired` in namespace `shop`"), "{answer}");

@@ -120,17 +120,19 @@ impl Item {
         })
     }
 
-    /// Takes over where an earlier one stood, as far as those who passed it wrote down.
-    pub(super) fn stand_where(&mut self, earlier: &Self) {
+    /// The same, standing where an earlier one stood, as far as those who passed that wrote it down.
+    pub(super) fn standing_where(mut self, earlier: &Self) -> Self {
         let notes = earlier.tree.get("metadata").and_then(|metadata| metadata.get("annotations"));
-        let Some(Tree::Map(notes)) = notes else { return };
-        let places = notes.iter().filter(|(key, _)| {
-            let name = key.strip_prefix("internal.").unwrap_or(key);
-            name.starts_with("config.kubernetes.io/") || name.starts_with("config.k8s.io/")
-        });
         let own = self.tree.field("metadata").and_then(|metadata| metadata.field("annotations"));
-        if let Some(Tree::Map(own)) = own {
-            own.extend(places.cloned());
+        if let (Some(Tree::Map(notes)), Some(Tree::Map(own))) = (notes, own) {
+            own.extend(notes.iter().filter(|(key, _)| is_place(key)).cloned());
         }
+        self
     }
+}
+
+/// Whether an annotation belongs to those who pass objects on.
+fn is_place(key: &str) -> bool {
+    let key = key.strip_prefix("internal.").unwrap_or(key);
+    key.starts_with("config.kubernetes.io/") || key.starts_with("config.k8s.io/")
 }

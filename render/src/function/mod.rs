@@ -1,5 +1,5 @@
 //! The renderer as a function on lists of objects, as kustomize and kpt call it: as a generator, with the spec as its configuration;
-//! as a transformer, with specs among the objects; as a validator of what was rendered before.
+//! or as a transformer, with specs, or what was rendered of them before, among the objects.
 //!
 //! ```text
 //! ResourceList --read--> items --specs become their objects, others stay--> items and findings --> ResourceList
@@ -8,15 +8,16 @@
 mod findings;
 mod foreign;
 mod list;
+mod merge;
 mod options;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use spec::{Cluster, Complaint, Path, Problem, names};
 
 use self::list::{Item, ResourceList};
 use self::options::Options;
-use crate::document::{Document, Identity};
+use crate::document::Document;
 use crate::error::Error;
 use crate::yaml;
 
@@ -56,7 +57,7 @@ fn answer(list: ResourceList) -> Result<Answer, Error> {
     let clusters = read(&list, &mut findings)?;
     findings.extend(list.items.iter().filter_map(renamed));
     let mut answer = Answer { list: String::new(), findings };
-    let items = if answer.is_refusal() { list.items } else { merge(list.items, &clusters, options)? };
+    let items = if answer.is_refusal() { list.items } else { merged(list.items, &clusters, options)? };
     answer.list = ResourceList::write(items, &answer.findings)?;
     Ok(answer)
 }
@@ -101,7 +102,9 @@ fn renamed(item: &Item) -> Option<Finding> {
     if identity.name == name && identity.namespace == cluster.namespace.as_ref() {
         return None;
     }
-    let message = format!("was rendered as `{name}` in namespace `{}`, and renamed since", cluster.namespace);
+    let (now, place) = (&identity.name, &identity.namespace);
+    let message =
+        format!("was rendered as `{name}` in namespace `{}`, and is `{now}` in `{place}` now", cluster.namespace);
     let hint = "rename the spec: have it among `resources`, and render it in `transformers`, which come after namePrefix and namespace";
     Some(Finding::of(item, Severity::Error, said("metadata.name", Complaint::new(message, hint))))
 }
@@ -110,39 +113,13 @@ fn said(path: &str, complaint: Complaint) -> Problem {
     Problem { path: Path::of(path), complaint, span: None }
 }
 
-/// The objects with those of the clusters: each where it stood before, if it did, or else at the end. What was rendered for one of
-/// the clusters and is no longer goes, and so does a spec, unless it is for tools alone.
-fn merge(items: Vec<Item>, clusters: &[Cluster], options: Options) -> Result<Vec<Item>, Error> {
+fn merged(items: Vec<Item>, clusters: &[Cluster], options: Options) -> Result<Vec<Item>, Error> {
     let mut renderer = options.renderer();
-    let mut rendered = Vec::new();
+    let mut fresh = Vec::new();
     for cluster in clusters {
-        rendered.extend(renderer.render(cluster)?.documents().iter().map(item_of).collect::<Result<Vec<_>, _>>()?);
+        fresh.extend(renderer.render(cluster)?.documents().iter().map(item_of).collect::<Result<Vec<_>, _>>()?);
     }
-    let mut places: BTreeMap<Identity, usize> = BTreeMap::new();
-    let is_stale = |item: &Item| {
-        let is_of = |cluster: &Cluster| {
-            item.cluster() == cluster.name.as_ref() && item.identity().namespace == cluster.namespace.as_ref()
-        };
-        item.is_rendered() && clusters.iter().any(is_of)
-    };
-    let mut merged: Vec<Item> = items.into_iter().filter(|item| !item.is_spec() || item.is_local()).collect();
-    for (place, item) in merged.iter().enumerate().filter(|(_, item)| is_stale(item)) {
-        places.insert(item.identity(), place);
-    }
-    let mut added = Vec::new();
-    for mut item in rendered {
-        match places.get(&item.identity()).and_then(|place| merged.get_mut(*place)) {
-            Some(earlier) => {
-                item.stand_where(earlier);
-                *earlier = item;
-                places.remove(&earlier.identity());
-            }
-            None => added.push(item),
-        }
-    }
-    let gone: BTreeSet<usize> = places.into_values().collect();
-    let kept = merged.into_iter().enumerate().filter(|(place, _)| !gone.contains(place)).map(|(_, item)| item);
-    Ok(kept.chain(added).collect())
+    Ok(merge::merge(items, fresh, clusters))
 }
 
 fn item_of(document: &Document) -> Result<Item, Error> {
