@@ -188,7 +188,8 @@ fn the_password_is_in_no_argument_and_no_environment() {
 }
 
 /// What a client with each of these passwords gets to hear.
-const TRY: &str = "try() { pod0 env REDISCLI_AUTH=\"$1\" valkey-cli -h 127.0.0.1 PING 2>&1 | grep -oE 'PONG|NOAUTH'; }\n";
+const TRY: &str =
+    "try() { pod0 env REDISCLI_AUTH=\"$1\" valkey-cli -h 127.0.0.1 PING 2>&1 | grep -oE 'PONG|NOAUTH'; }\n";
 
 #[test]
 fn a_changed_password_is_taken_besides_the_one_before_and_ends_older_ones() {
