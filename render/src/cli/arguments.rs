@@ -81,6 +81,9 @@ pub(crate) struct RenderArguments {
     /// The namespace of specs that name none
     #[arg(long, short)]
     pub(crate) namespace: Option<Namespace>,
+    /// Say in which order Argo CD applies the objects
+    #[arg(long)]
+    pub(crate) argocd_waves: bool,
     /// Write nothing; compare with what this folder holds, and exit with 1 if it differs
     #[arg(long, value_name = "DIR")]
     pub(crate) check: Option<PathBuf>,

@@ -23,7 +23,7 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn answer() -> Result<(), Failure> {
-    let source = input::read_stdin(input::LONGEST_OBJECTS)?;
+    let source = input::read_stdin(input::LONGEST_LIST)?;
     let answer = match function::call(&source.text)? {
         Ok(answer) => answer,
         Err(problem) => return Err(Failure::Refused(vec![(source, vec![problem])])),

@@ -14,6 +14,8 @@ use super::report::Warnings;
 pub(crate) const LONGEST_SPECS: u64 = 8 << 20;
 /// More than any file of rendered objects has.
 pub(crate) const LONGEST_OBJECTS: u64 = 64 << 20;
+/// More than any list of objects has that is passed on whole.
+pub(crate) const LONGEST_LIST: u64 = 16 << 20;
 /// What `-` is called where people read it.
 pub(crate) const STANDARD_INPUT: &str = "standard input";
 /// As much of what is not text as tells people where it stands.

@@ -72,13 +72,18 @@ fn print(text: &str) -> Result<ExitCode, Failure> {
 
 fn render(arguments: &RenderArguments) -> Result<ExitCode, Failure> {
     let clusters = input::clusters(&arguments.specs, arguments.namespace.as_ref(), &[])?;
-    let mut renderer = Renderer::default();
+    let mut renderer = renderer(arguments.argocd_waves);
     let mut sink = output::Sink::open(arguments);
     for cluster in &clusters {
         let manifest = renderer.render(cluster)?;
         manifest.documents().iter().try_for_each(|document| sink.take(document))?;
     }
     sink.close()
+}
+
+/// One that tells Argo CD about order, or does not.
+fn renderer(waves: bool) -> Renderer {
+    if waves { Renderer::with_waves() } else { Renderer::default() }
 }
 
 fn validate(specs: &[String], namespace: Option<&spec::Namespace>) -> Result<ExitCode, Failure> {

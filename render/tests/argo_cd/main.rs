@@ -137,16 +137,19 @@ fn what_others_wait_for_comes_first() {
 }
 
 #[test]
-fn without_waves_it_is_what_render_prints() {
-    let mut plugin = shipped();
-    plugin.spec.generate.args.push("--no-argocd-waves".to_owned());
-    let argo = Argo::with(plugin);
-    let rendered = std::process::Command::new(env!("CARGO_BIN_EXE_valkey-render"))
-        .arg("render")
-        .arg(argo.path("clusters/sessions/sessions.yaml"))
-        .output()
-        .unwrap();
-    assert_eq!(argo.generate(&generating("shop")).unwrap().stdout, String::from_utf8(rendered.stdout).unwrap());
+fn with_and_without_waves_it_is_what_render_prints() {
+    for (argument, option) in [(None, Some("--argocd-waves")), (Some("--no-argocd-waves"), None)] {
+        let mut plugin = shipped();
+        plugin.spec.generate.args.extend(argument.map(str::to_owned));
+        let argo = Argo::with(plugin);
+        let rendered = std::process::Command::new(env!("CARGO_BIN_EXE_valkey-render"))
+            .arg("render")
+            .arg(argo.path("clusters/sessions/sessions.yaml"))
+            .args(option)
+            .output()
+            .unwrap();
+        assert_eq!(argo.generate(&generating("shop")).unwrap().stdout, String::from_utf8(rendered.stdout).unwrap());
+    }
 }
 
 #[test]

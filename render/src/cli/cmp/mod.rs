@@ -8,7 +8,6 @@ mod parameters;
 
 use std::process::ExitCode;
 
-use render::Renderer;
 use spec::{Cluster, Complaint, Override};
 
 use self::outside::Outside;
@@ -40,7 +39,7 @@ fn generate(arguments: &GenerateArguments) -> Result<(), Failure> {
     let clusters = input::clusters(&parameters.specs, namespace.as_ref(), &parameters.overrides);
     let clusters = clusters.map_err(|failure| outside.explain(failure))?;
     check_meaning(&parameters.overrides, &clusters)?;
-    let mut renderer = if arguments.no_argocd_waves { Renderer::default() } else { Renderer::with_waves() };
+    let mut renderer = super::renderer(!arguments.no_argocd_waves);
     let manifests = clusters.iter().map(|cluster| renderer.render(cluster)).collect::<Result<Vec<_>, _>>()?;
     output::to_stdout(&manifests.iter().map(render::Manifest::to_yaml).collect::<String>())
 }
