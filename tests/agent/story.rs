@@ -19,7 +19,7 @@ pub(crate) const PASSWORD: &str = r#"a "quoted" \ password"#;
 pub(crate) struct Story {
     pub(crate) pocket: Pocket,
     pub(crate) cluster: Cluster,
-    spec: Value,
+    pub(crate) spec: Value,
     /// After the pocket: room is given back when the servers are gone.
     _room: Room,
 }
@@ -40,6 +40,7 @@ fn options() -> Options {
     Options::new(program("pocket-cluster"))
         .with_image("valkey/valkey", servers.join("{series}"))
         .with_image("valkey-gitops/valkey-topology-agent", agent.parent().unwrap())
+        .with_image("valkey-gitops/witness", program("witness").parent().unwrap())
 }
 
 /// Neither TLS nor a password.
@@ -278,12 +279,14 @@ impl Story {
     }
 }
 
-/// A story that went wrong tells what the agent has seen.
+/// A story that went wrong tells what the agent has seen. Every story does, so many lines of it, where `AGENT_LOG` is a number.
 impl Drop for Story {
     #[allow(clippy::print_stderr, reason = "shown where a test fails")]
     fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("{}", self.kubectl(&format!("logs deploy/{} --tail=60", self.name("agent"))));
+        let wanted = env::var("AGENT_LOG");
+        if thread::panicking() || wanted.is_ok() {
+            let lines = wanted.unwrap_or_else(|_| "60".to_owned());
+            eprintln!("{}", self.kubectl(&format!("logs deploy/{} --tail={lines}", self.name("agent"))));
             eprintln!("{}", self.kubectl("get pods -o wide"));
         }
     }

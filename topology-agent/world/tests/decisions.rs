@@ -72,6 +72,28 @@ fn a_cluster_of_which_a_server_refuses_clients_is_not_yet_at_rest() {
 }
 
 #[test]
+fn slots_move_only_to_a_primary_that_serves_clients() {
+    let mut view = uneven();
+    assert!(!migrations(&decide(&view)).is_empty());
+    (0..6).for_each(|pod| server(&mut view, pod).refuses = true);
+    let plan = decide(&view);
+    assert_eq!(migrations(&plan), []);
+    let waits = plan.matters().iter().map(ToString::to_string);
+    assert!(waits.into_iter().any(|wait| wait.starts_with("pod 0: waiting, its server refuses clients")), "{plan:?}");
+}
+
+#[test]
+fn a_primary_hands_over_only_to_a_replica_that_serves_clients() {
+    let handed_over = |refuses| {
+        let mut view = at_rest();
+        view.pods.get_mut(&Ordinal(0)).unwrap().template = Template::Old;
+        server(&mut view, 1).refuses = refuses;
+        decide(&view).steps().iter().any(|step| matches!(step, Step::Failover { .. }))
+    };
+    assert!(handed_over(false) && !handed_over(true));
+}
+
+#[test]
 fn a_cluster_of_which_a_server_does_not_know_where_to_send_clients_is_not_yet_at_rest() {
     let mut view = at_rest();
     let id = id(&view, 2);

@@ -85,7 +85,7 @@ fn begin(
     if !free || giver.paused || taker.paused || !is_whole(situation, layout, to) || !draft.has_only_migrations() {
         return false;
     }
-    if !may_try(situation, source, giver, draft) {
+    if !is_open(situation, target, taker, draft) || !may_try(situation, source, giver, draft) {
         return false;
     }
     let how = way(giver, taker);
@@ -100,6 +100,14 @@ fn begin(
     draft.occupy(to);
     draft.step(Step::Migrate { source, target, slots, how });
     true
+}
+
+/// Whether a primary serves clients. In its first two seconds it does not, and what it were given then, nobody would serve.
+fn is_open(situation: &Situation<'_>, target: Target, taker: &Server, draft: &mut Draft) -> bool {
+    if taker.refuses {
+        draft.wait(Scope::Pod(target.pod), Waiting::Refusing, situation.now + MOMENT);
+    }
+    !taker.refuses
 }
 
 /// Whether all that are to follow a primary, and can, are in sync: what it is given would otherwise have fewer copies than it should.
