@@ -16,8 +16,9 @@ use crate::view::{Job, JobState, Server};
 
 /// Slots that move in one go. More would hold the source's writes back for longer at the end; fewer would do so more often.
 const MOST_SLOTS: u16 = 1024;
-/// Slots that move in one go key by key: what is begun is then soon done, and what fails leaves little open.
-const MOST_SLOTS_CLASSIC: u16 = 128;
+/// Slots that are named in one go where they move key by key. Who moves them stops after a while, and then the cluster is looked at
+/// again: no more would get done than that.
+const MOST_SLOTS_CLASSIC: u16 = 512;
 /// Bytes that move in one go, as far as they can be estimated: they pile up on the target until it takes over.
 const MOST_BYTES: u64 = 512 << 20;
 /// After how many failures in a row someone is told.
