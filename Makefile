@@ -7,6 +7,8 @@ RELEASE := target/$(HOST)/release/valkey-render
 AGENT := target/$(HOST)/small/valkey-topology-agent
 POCKET := target/debug/pocket-cluster
 STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
+# By the agent as it is shipped.
+STORIES := VALKEY_TOPOLOGY_AGENT=$(AGENT) cargo test --workspace --test kubectl --test agent
 PYTHON := target/venv/bin/python
 CRDS ?= ../shared/data/crds
 
@@ -19,20 +21,20 @@ demo: build servers
 demo-render: renderer
 	@tests/tools/demo-render $(RELEASE)
 
-test: prepare servers renderer
+test: prepare servers build programs
 	cargo test --workspace
+	$(STORIES)
 	cargo test --release -p valkey-render --test hostile -- --test-threads=1
 	cargo run --release -p planner-world --bin model brief
 	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS)
 
-# The agent on real servers in the pocket Kubernetes, and that Kubernetes itself, driven by kubectl.
-e2e: prepare servers programs
-	cargo test -p pocket-cluster --test kubectl
-	cargo test -p end-to-end --test agent
+# That part of it which runs the agent on real servers in the pocket Kubernetes, and that Kubernetes itself, driven by kubectl.
+e2e: prepare servers build programs
+	$(STORIES)
 
 # A hundred nodes, and ten minutes at rest.
-test-large: prepare servers programs
-	REST_MINUTES=10 cargo test --workspace --test agent -- --include-ignored hundred at_rest_no_server
+test-large: prepare servers build programs
+	REST_MINUTES=10 $(STORIES) -- --include-ignored hundred at_rest_no_server
 
 check: prepare
 	cargo fmt --all --check
@@ -62,9 +64,9 @@ build: renderer
 renderer:
 	$(STATIC) cargo build --release --target $(HOST) -p valkey-render
 
-# What tests/agent runs: the agent and the pocket Kubernetes.
+# What the stories need besides. All targets, since then the tests need nothing compiled again.
 programs:
-	cargo build --workspace --bins
+	cargo build --workspace --all-targets
 
 servers: prepare
 	tests/tools/valkey-servers target/valkey

@@ -80,6 +80,12 @@ pub fn agent(cluster: &ClusterName) -> String {
     format!("{cluster}{AGENT_SUFFIX}")
 }
 
+/// The pod with this number.
+#[must_use]
+pub fn pod(cluster: &ClusterName, ordinal: u32) -> String {
+    format!("{cluster}-{ordinal}")
+}
+
 /// The claim of a pod's volume.
 #[must_use]
 pub fn claim(cluster: &ClusterName, ordinal: u32) -> String {

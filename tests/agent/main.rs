@@ -9,6 +9,7 @@
 mod budget;
 mod forming;
 mod killed;
+mod outside;
 mod rest;
 mod restarting;
 mod scaling;

@@ -24,22 +24,25 @@ pub(crate) struct Story {
     _room: Room,
 }
 
-/// The programs that were built together with this one.
+/// A program that was built together with this one.
 fn program(name: &str) -> PathBuf {
-    let folder = env::var_os("POCKET_PROGRAMS")
-        .map_or_else(|| env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned(), PathBuf::from);
-    let program = folder.join(name);
-    assert!(program.exists(), "there is no {}: run `make programs`", program.display());
-    program
+    env::current_exe().unwrap().ancestors().nth(2).unwrap().join(name)
+}
+
+/// The agent that the environment names, as the one that is shipped, or else the one that was built together with this program.
+pub(crate) fn agent() -> PathBuf {
+    let named = env::var_os("VALKEY_TOPOLOGY_AGENT").map(|path| root().join(path));
+    let agent = named.unwrap_or_else(|| program("valkey-topology-agent"));
+    assert!(agent.exists(), "there is no {}: run `make build`", agent.display());
+    agent
 }
 
 fn options() -> Options {
     let servers = env::var_os("VALKEY_SERVERS").map_or_else(|| root().join("target/valkey"), PathBuf::from);
     assert!(servers.join("9.1/valkey-server").exists(), "{} has no servers: run `make servers`", servers.display());
-    let agent = program("valkey-topology-agent");
     Options::new(program("pocket-cluster"))
         .with_image("valkey/valkey", servers.join("{series}"))
-        .with_image("valkey-gitops/valkey-topology-agent", agent.parent().unwrap())
+        .with_image("valkey-gitops/valkey-topology-agent", agent().parent().unwrap())
         .with_image("valkey-gitops/witness", program("witness").parent().unwrap())
 }
 

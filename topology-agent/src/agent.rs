@@ -12,6 +12,7 @@ use crate::access::{AccessError, Secrets};
 use crate::kubernetes::{Actions, Cache, Leadership};
 use crate::look::{Look, Servers};
 use crate::perform::{Outcome, Performer};
+use crate::route::Route;
 
 /// One agent's eyes and hands.
 pub struct Agent {
@@ -89,10 +90,10 @@ impl Sighting {
 impl Agent {
     /// An agent of this cluster, which sees nothing before its cache is ready.
     #[must_use]
-    pub fn new(client: &Client, cluster: &ClusterName, secrets: Secrets, leadership: Leadership) -> Self {
+    pub fn new(client: &Client, cluster: &ClusterName, secrets: Secrets, route: Route, leadership: Leadership) -> Self {
         Self {
             cache: Cache::watch(client, cluster),
-            servers: Servers::default(),
+            servers: Servers::by(route),
             secrets,
             actions: Actions::new(client, cluster),
             leadership,
@@ -113,7 +114,7 @@ impl Agent {
     pub async fn look(&mut self) -> Result<Sighting, Blind> {
         let wanted = self.wanted()?;
         let set = self.cache.set().ok_or_else(|| Blind::NoSet(wanted.cluster.name.to_string()))?;
-        let access = self.secrets.read(&wanted.cluster)?;
+        let access = self.secrets.read(&wanted.cluster).await?;
         let scale = set.spec.replicas.and_then(|pods| u32::try_from(pods).ok());
         let generation = set.metadata.generation.unwrap_or_default();
         let observed = set.status.as_ref().and_then(|status| status.observed_generation).unwrap_or_default();

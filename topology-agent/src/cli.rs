@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use kube::config::Kubeconfig;
 use kube::{Client, Config};
 use tracing::level_filters::LevelFilter;
 
@@ -10,6 +11,7 @@ use crate::access::Secrets;
 use crate::agent::Sighting;
 use crate::arguments::{Arguments, Command, LogFormat, Place};
 use crate::commands::{check, doctor, one_look, plan, run, status};
+use crate::route::Route;
 
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +55,7 @@ async fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Run { place, log_level, log_format, port, identity } => {
             log(log_level, log_format);
             let client = client(&place).await?;
-            run::run(client, &place.cluster, secrets(&place), identity, port).await?;
+            run::run(client, &place.cluster, folders(&place), identity, port).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Plan { place } => Ok(plan::plan(&look(&place).await?)),
@@ -63,8 +65,18 @@ async fn obey(command: Command) -> Result<ExitCode, CommandError> {
     }
 }
 
+/// In a pod, servers and Secrets are at hand. Elsewhere, where there is a kubeconfig, they are behind the API server.
 async fn look(place: &Place) -> Result<Sighting, CommandError> {
-    one_look(client(place).await?, &place.cluster, secrets(place)).await
+    let client = client(place).await?;
+    let is_inside = is_inside();
+    let route = if is_inside { Route::Straight } else { Route::through(&client) };
+    let secrets = if is_inside || place.secrets.is_some() { folders(place) } else { Secrets::stored(&client) };
+    one_look(&client, &place.cluster, secrets, route).await
+}
+
+/// Where there is no kubeconfig, only a pod has a way to the API server.
+fn is_inside() -> bool {
+    Kubeconfig::read().is_err()
 }
 
 #[allow(clippy::print_stderr, reason = "the one place where a command says why it failed")]
@@ -83,7 +95,7 @@ async fn client(place: &Place) -> Result<Client, CommandError> {
     Client::try_from(config).map_err(|error| CommandError::NoKubernetes(error.to_string()))
 }
 
-fn secrets(place: &Place) -> Secrets {
+fn folders(place: &Place) -> Secrets {
     place.secrets.as_deref().map_or_else(Secrets::default, Secrets::at)
 }
 

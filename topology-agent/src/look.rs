@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::access::Access;
 use crate::kubernetes::PodFacts;
+use crate::route::Route;
 use crate::valkey::{Answer, AskError, Connection, Endpoint, Gauges, ask_all, count_strays};
 
 /// How long all questions to one server may take.
@@ -31,15 +32,18 @@ pub struct Look {
 }
 
 /// The servers of one cluster, with a connection to each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Servers {
+    route: Route,
     contacts: BTreeMap<Ordinal, Arc<Contact>>,
 }
 
 /// A server's pod, and the connection to it.
 #[derive(Debug)]
 pub struct Contact {
+    pod: String,
     uid: Arc<str>,
+    route: Route,
     endpoint: Endpoint,
     state: Mutex<State>,
 }
@@ -70,10 +74,18 @@ impl Contact {
         if let Some(connection) = &state.connection {
             return Ok(Arc::clone(connection));
         }
-        let connection = Arc::new(Connection::open(&self.endpoint).await?);
+        let connection = Arc::new(self.connect().await?);
         state.connection = Some(Arc::clone(&connection));
         state.counted = None;
         Ok(connection)
+    }
+
+    /// One more connection.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or does not let us in.
+    pub async fn connect(&self) -> Result<Connection, AskError> {
+        Connection::open(&self.route.entrance(&self.pod, &self.endpoint).await?).await
     }
 
     /// Where the server is, and how it lets us in.
@@ -141,6 +153,12 @@ struct Wanted<'a> {
 }
 
 impl Servers {
+    /// Servers that are reached in this way.
+    #[must_use]
+    pub const fn by(route: Route) -> Self {
+        Self { route, contacts: BTreeMap::new() }
+    }
+
     /// The contact of a pod.
     #[must_use]
     pub fn contact(&self, pod: Ordinal) -> Option<Arc<Contact>> {
@@ -187,7 +205,11 @@ impl Servers {
             let endpoint = Endpoint { address, port: names::CLIENT_PORT, tls, password: access.password.clone() };
             let known = self.contacts.remove(&facts.ordinal);
             let same = known.filter(|known| known.uid == facts.pod.uid && known.endpoint.is_same(&endpoint));
-            let fresh = || Arc::new(Contact { uid: Arc::clone(&facts.pod.uid), endpoint, state: Mutex::default() });
+            let fresh = || {
+                let (pod, uid, route) =
+                    (names::pod(&cluster.name, facts.ordinal.0), Arc::clone(&facts.pod.uid), self.route.clone());
+                Arc::new(Contact { pod, uid, route, endpoint, state: Mutex::default() })
+            };
             kept.insert(facts.ordinal, same.unwrap_or_else(fresh));
         }
         self.contacts = kept;

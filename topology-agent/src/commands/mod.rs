@@ -13,14 +13,16 @@ use crate::access::Secrets;
 use crate::agent::{Agent, Sighting};
 use crate::cli::CommandError;
 use crate::kubernetes::Leadership;
+use crate::route::Route;
 
 /// One look by somebody who changes nothing.
 pub(crate) async fn one_look(
-    client: Client,
+    client: &Client,
     cluster: &ClusterName,
     secrets: Secrets,
+    route: Route,
 ) -> Result<Sighting, CommandError> {
-    let mut agent = Agent::new(&client, cluster, secrets, Leadership::none());
+    let mut agent = Agent::new(client, cluster, secrets, route, Leadership::none());
     agent.cache().ready().await?;
     Ok(agent.look().await?)
 }

@@ -16,6 +16,7 @@ use crate::kubernetes::{Leadership, lead};
 use crate::pace::{Pace, REST};
 use crate::perform::Outcome;
 use crate::report::{Events, Health, Metrics, Publisher, Status, serve};
+use crate::route::Route;
 
 /// How long a round that has begun may still take when the agent is told to stop.
 const LAST_ROUND: Duration = Duration::from_secs(15);
@@ -34,7 +35,7 @@ pub(crate) async fn run(
     let (leadership, release, stop) = (Leadership::default(), Arc::new(Notify::new()), Stop::default());
     let metrics = Metrics::new(client.default_namespace(), cluster);
     let mut watch = Watch {
-        agent: Agent::new(&client, cluster, secrets, leadership.clone()),
+        agent: Agent::new(&client, cluster, secrets, Route::Straight, leadership.clone()),
         publisher: Publisher::new(client.clone(), cluster, leadership.clone()),
         events: Events::new(client.clone(), identity.clone()),
         health: Health::default(),

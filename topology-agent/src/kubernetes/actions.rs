@@ -35,7 +35,7 @@ impl Actions {
     }
 
     fn pod_name(&self, pod: Ordinal) -> String {
-        format!("{}-{}", self.cluster, pod.0)
+        names::pod(&self.cluster, pod.0)
     }
 
     /// The pod as it is right now, not as a watch last told; none if there is none.

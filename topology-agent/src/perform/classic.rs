@@ -57,8 +57,8 @@ impl<'a> Move<'a> {
         next: impl Fn() -> Option<u16>,
         fence: impl Fn() -> Result<(), StepError>,
     ) -> Result<(), StepError> {
-        let from = Connection::open(self.from.endpoint()).await?;
-        let to = Connection::open(self.to.endpoint()).await?;
+        let from = self.from.connect().await?;
+        let to = self.to.connect().await?;
         let databases: Vec<u16> =
             Info::read(&from.ask("INFO", &["keyspace"]).await?.text("INFO")?).databases().collect();
         while let Some(slot) = next() {

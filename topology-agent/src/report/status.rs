@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use planner::{Plan, SLOTS, Sight, Survey, Template};
 use serde::{Deserialize, Serialize};
+use spec::names;
 
 use crate::agent::Sighting;
 use crate::valkey::AskError;
@@ -93,7 +94,7 @@ impl Status {
         let mut conditions = vec![ready(sighting), reconciling(sighting), stalled(sighting)];
         conditions.extend([covered(survey), in_sync(sighting, survey), balanced(survey), up_to_date(sighting)]);
         let conditions = conditions.into_iter().map(|finding| finding.condition(generation)).collect();
-        let pod = |pod: planner::Ordinal| format!("{}-{}", sighting.wanted.cluster.name, pod.0);
+        let pod = |pod: planner::Ordinal| names::pod(&sighting.wanted.cluster.name, pod.0);
         let shards = survey.shards.iter().map(|shard| ShardStatus {
             shard: shard.number,
             primary: shard.primary.map(pod),
