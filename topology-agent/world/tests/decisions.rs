@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use planner::{
-    Desired, Job, JobState, Link, Matter, Migration, OpenSlot, Opening, Ordinal, Place, Plan, Row, Sight, SlotSet,
-    Span, Step, Template, Time, Trouble, View, plan,
+    Desired, Job, JobState, Link, Matter, Migration, OpenSlot, Opening, Ordinal, Place, Plan, Role, Row, Sight,
+    SlotSet, Span, Step, Template, Time, Trouble, View, plan,
 };
 use spec::{Series, Version};
 use support::{at_rest, id, server, target};
@@ -113,6 +113,32 @@ fn what_is_stuck_needs_help_whatever_is_waited_for_meanwhile() {
     (pod.sight, pod.started) = (Sight::Locked, Time(0));
     let plan = decide(&view);
     assert!(matches!(plan, Plan::Wait(..)) && plan.needs_help(), "{plan:?}");
+}
+
+#[test]
+fn a_node_greets_the_primary_that_it_is_to_follow_where_it_has_not_heard_of_it() {
+    let mut view = at_rest();
+    let [owner, head, member] = [0, 2, 3].map(|pod| id(&view, pod));
+    for row in &mut view.opinions[0].rows {
+        if row.id == head {
+            row.slots = SlotSet::EMPTY;
+        } else if row.id == owner {
+            row.slots = SlotSet::range(0..=10_922);
+        } else if row.id == member {
+            row.role = Some(Role::Primary);
+        }
+    }
+    server(&mut view, 2).keys = 0;
+    let follower = server(&mut view, 3);
+    (follower.role, follower.link, follower.keys) = (Role::Primary, Link::Never, 0);
+    let greets = |view: &View| told(&decide(view)).contains(&"introduce pod 3 to pod 2 at 10.0.1.2".to_owned());
+    let follows = format!("make pod 3 a replica of {}", head.short());
+    assert!(told(&decide(&view)).contains(&follows) && !greets(&view), "{:?}", decide(&view));
+    let mut opinion = view.opinions[0].clone();
+    opinion.rows.retain(|row| row.id != head);
+    view.opinions.push(opinion);
+    server(&mut view, 3).opinion = 1;
+    assert!(!told(&decide(&view)).contains(&follows) && greets(&view), "{:?}", decide(&view));
 }
 
 #[test]
