@@ -200,15 +200,28 @@ impl Story {
 
     /// Waits until a look of the agent, now and not some time ago, finds everything as it should be, and the agent has told so.
     pub(crate) fn until_at_rest(&self) {
+        self.until_checked();
+        self.until_condition("Ready", "True");
+        wait("an agent that is ready", || {
+            let pods = self.agent_pods();
+            if pods.iter().any(is_ready) { Ok(()) } else { Err(json!(pods).to_string()) }
+        });
+    }
+
+    /// Waits until a look of the agent finds everything as it should be.
+    pub(crate) fn until_checked(&self) {
         wait("the cluster as it should be", || match self.agent("check") {
             Ok(Said { code: 0, .. }) => Ok(()),
             Ok(Said { stdout, stderr, .. }) => Err(format!("{stdout}{stderr}")),
             Err(error) => Err(error),
         });
-        self.until_condition("Ready", "True");
-        wait("an agent that is ready", || {
-            let pods = self.agent_pods();
-            if pods.iter().any(is_ready) { Ok(()) } else { Err(json!(pods).to_string()) }
+    }
+
+    /// Waits until the agent has done a step of this kind.
+    pub(crate) fn until_told(&self, kind: &str) {
+        wait(&format!("a step of the kind {kind}"), || {
+            let told = self.events();
+            if told.iter().any(|(reason, _)| reason == kind) { Ok(()) } else { Err(format!("{told:?}")) }
         });
     }
 

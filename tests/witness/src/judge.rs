@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::client::{Client, Failure};
 use crate::ledger::Entry;
+use crate::options::Options;
 
 /// How many questions are under way at once.
 const SIDE_BY_SIDE: usize = 64;
@@ -81,10 +82,15 @@ fn pair(number: usize) -> (String, String) {
     (format!("bulk:{number}"), format!("{number:064}"))
 }
 
-/// Reads every key.
-pub(crate) async fn judge(client: &Client, entries: &[Entry], bulk: &Bulk) -> Verdict {
+/// Reads every key, as a client does that has just come.
+pub(crate) async fn judge(options: &Options, entries: &[Entry], bulk: &Bulk) -> Verdict {
     let end = Instant::now() + PATIENCE;
     let mut verdict = Verdict::default();
+    let Ok(client) = insist(end, || Client::open(options)).await else {
+        verdict.unread = u64::try_from(entries.len() + bulk.count).unwrap_or(u64::MAX);
+        return verdict;
+    };
+    let client = &client;
     let read = |entry| async move { (entry, all(client, entry, end).await) };
     let mut found = stream::iter(entries).map(read).buffer_unordered(SIDE_BY_SIDE);
     while let Some((entry, numbers)) = found.next().await {
@@ -116,12 +122,15 @@ async fn value(client: &Client, number: usize, end: Instant) -> Result<Option<St
 
 /// Tries until it succeeds, or until the end.
 async fn insist<T, F: Future<Output = Result<T, Failure>>>(end: Instant, again: impl Fn() -> F) -> Result<T, Failure> {
-    loop {
-        match again().await {
-            Err(_) if Instant::now() < end => sleep(PAUSE).await,
-            result => return result,
+    let tries = async {
+        loop {
+            match again().await {
+                Err(_) => sleep(PAUSE).await,
+                success => return success,
+            }
         }
-    }
+    };
+    timeout_at(end, tries).await.map_err(|_| Failure::new("timeout", "until the end"))?
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ pub async fn watch(options: &Options, begun: impl FnOnce()) -> Result<Report, Er
     begun();
     let end = scene.play(clients).await?;
     let entries: Vec<Entry> = scene.books.into_iter().flat_map(|book| book.entries.into_inner()).collect();
-    let verdict = judge(&client, &entries, &bulk).await;
+    let verdict = judge(options, &entries, &bulk).await;
     Ok(report(scene.count.into_inner(), verdict, &shards, end))
 }
 

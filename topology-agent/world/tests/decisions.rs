@@ -94,6 +94,28 @@ fn a_primary_hands_over_only_to_a_replica_that_serves_clients() {
 }
 
 #[test]
+fn primaries_that_have_to_restart_hand_over_one_after_the_other() {
+    let mut view = at_rest();
+    for pod in [2, 4] {
+        view.pods.get_mut(&Ordinal(pod)).unwrap().template = Template::Old;
+    }
+    let plan = decide(&view);
+    assert_eq!(plan.steps().iter().filter(|step| step.is_vote()).count(), 1, "{plan:?}");
+    assert!(plan.matters().iter().any(|matter| matter.to_string() == "shard 2: waiting, other work goes first"));
+}
+
+#[test]
+fn a_pod_that_is_being_taken_down_is_not_restarted_again() {
+    let restarts = |terminating| {
+        let mut view = at_rest();
+        let pod = view.pods.get_mut(&Ordinal(1)).unwrap();
+        (pod.template, pod.terminating) = (Template::Old, terminating);
+        decide(&view).steps().iter().filter(|step| matches!(step, Step::DeletePod { .. })).count()
+    };
+    assert_eq!((restarts(false), restarts(true)), (1, 0));
+}
+
+#[test]
 fn a_cluster_of_which_a_server_does_not_know_where_to_send_clients_is_not_yet_at_rest() {
     let mut view = at_rest();
     let id = id(&view, 2);

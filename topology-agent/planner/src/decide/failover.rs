@@ -11,9 +11,10 @@ use crate::situation::Situation;
 use crate::step::{FailoverMode, Step, Target};
 use crate::view::{Link, Server};
 
-/// Lets the best member of a shard take over from its primary, as soon as one may.
+/// Lets the best member of a shard take over from its primary, as soon as one may: one shard after the other.
 pub(super) fn hand_over(situation: &Situation<'_>, shard: &Shard, head: NodeId, draft: &mut Draft) {
     match planned(situation, head, shard.replicas()) {
+        Some(_) if draft.has_vote() => draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + MOMENT),
         Some(step) => {
             draft.occupy(head);
             draft.step(step);

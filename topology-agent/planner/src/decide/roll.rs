@@ -127,7 +127,7 @@ fn restart_one(situation: &Situation<'_>, shard: &Shard, draft: &mut Draft) {
         [] if ready && draft.is_free(head) => next_in_turn(situation, shard, head, draft),
         // What does not get well on an old template may do so on the current one, and there is nothing to lose.
         [one] if ready && *one != head => {
-            let old = situation.seen_pod(*one).filter(|(_, pod)| pod.template == Template::Old);
+            let old = situation.seen_pod(*one).filter(|(_, pod)| pod.template == Template::Old && !pod.terminating);
             old.into_iter().for_each(|(ordinal, pod)| restart(situation, shard, ordinal, *one, pod, draft));
         }
         _ => draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + WHILE),
