@@ -48,10 +48,10 @@ fn revive(situation: &Situation<'_>, halted: bool, draft: &mut Draft) {
 }
 
 /// After a downgrade, a pod that does not come up may have a volume that only the newer series can read. It starts on an empty one, if
-/// it owned nothing and all who own something are there to sync from.
+/// it owned nothing and all who own something, in whoever's view, are there to sync from.
 fn renew(situation: &Situation<'_>, draft: &mut Draft) {
-    let (alive, voters) = situation.voters();
-    if !situation.desired.downgrade || alive < voters {
+    let mut rows = situation.view.opinions.iter().flat_map(|opinion| &opinion.rows).filter(|row| !row.slots.is_empty());
+    if !situation.desired.downgrade || !rows.all(|row| situation.server(row.id).is_some()) {
         return;
     }
     for node in situation.nodes.values() {
