@@ -17,4 +17,6 @@ mod restarting;
 mod scaling;
 mod story;
 mod trouble;
+mod under_load;
 mod wait;
+mod watched;

@@ -19,7 +19,7 @@ pub(crate) const PASSWORD: &str = r#"a "quoted" \ password"#;
 pub(crate) struct Story {
     pub(crate) pocket: Pocket,
     pub(crate) cluster: Cluster,
-    spec: Value,
+    pub(crate) spec: Value,
     /// After the pocket: room is given back when the servers are gone.
     _room: Room,
 }
@@ -43,6 +43,7 @@ fn options() -> Options {
     Options::new(program("pocket-cluster"))
         .with_image("valkey/valkey", servers.join("{series}"))
         .with_image("valkey-gitops/valkey-topology-agent", agent().parent().unwrap())
+        .with_image("valkey-gitops/witness", program("witness").parent().unwrap())
 }
 
 /// Neither TLS nor a password.
@@ -212,15 +213,28 @@ impl Story {
 
     /// Waits until a look of the agent, now and not some time ago, finds everything as it should be, and the agent has told so.
     pub(crate) fn until_at_rest(&self) {
+        self.until_checked();
+        self.until_condition("Ready", "True");
+        wait("an agent that is ready", || {
+            let pods = self.agent_pods();
+            if pods.iter().any(is_ready) { Ok(()) } else { Err(json!(pods).to_string()) }
+        });
+    }
+
+    /// Waits until a look of the agent finds everything as it should be.
+    pub(crate) fn until_checked(&self) {
         wait("the cluster as it should be", || match self.agent("check") {
             Ok(Said { code: 0, .. }) => Ok(()),
             Ok(Said { stdout, stderr, .. }) => Err(format!("{stdout}{stderr}")),
             Err(error) => Err(error),
         });
-        self.until_condition("Ready", "True");
-        wait("an agent that is ready", || {
-            let pods = self.agent_pods();
-            if pods.iter().any(is_ready) { Ok(()) } else { Err(json!(pods).to_string()) }
+    }
+
+    /// Waits until the agent has done a step of this kind.
+    pub(crate) fn until_told(&self, kind: &str) {
+        wait(&format!("a step of the kind {kind}"), || {
+            let told = self.events();
+            if told.iter().any(|(reason, _)| reason == kind) { Ok(()) } else { Err(format!("{told:?}")) }
         });
     }
 
@@ -294,12 +308,14 @@ impl Story {
     }
 }
 
-/// A story that went wrong tells what the agent has seen.
+/// A story that went wrong tells what the agent has seen. Every story does, so many lines of it, where `AGENT_LOG` is a number.
 impl Drop for Story {
     #[allow(clippy::print_stderr, reason = "shown where a test fails")]
     fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("{}", self.kubectl(&format!("logs deploy/{} --tail=60", self.name("agent"))));
+        let wanted = env::var("AGENT_LOG");
+        if thread::panicking() || wanted.is_ok() {
+            let lines = wanted.unwrap_or_else(|_| "60".to_owned());
+            eprintln!("{}", self.kubectl(&format!("logs deploy/{} --tail={lines}", self.name("agent"))));
             eprintln!("{}", self.kubectl("get pods -o wide"));
         }
     }

@@ -1,15 +1,17 @@
 //! Looks, plans, acts, looks again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::Client;
 use planner::laws::check_round;
 use planner::{Desired, Plan, Step, Time, View};
 use spec::{Cluster, ClusterName};
 
 use crate::access::{AccessError, Secrets};
-use crate::kubernetes::{Actions, Cache, Leadership};
+use crate::kubernetes::{Actions, Cache, Leadership, PodFacts};
 use crate::look::{Look, Servers};
 use crate::perform::{Outcome, Performer};
 use crate::route::Route;
@@ -22,6 +24,8 @@ pub struct Agent {
     actions: Actions,
     leadership: Leadership,
     wanted: Option<(String, Arc<Wanted>)>,
+    /// The pods that were deleted, until Kubernetes says so: what it said before is old.
+    leaving: BTreeSet<Arc<str>>,
 }
 
 /// What should be, as it was last read.
@@ -98,6 +102,7 @@ impl Agent {
             actions: Actions::new(client, cluster),
             leadership,
             wanted: None,
+            leaving: BTreeSet::new(),
         }
     }
 
@@ -118,12 +123,22 @@ impl Agent {
         let scale = set.spec.replicas.and_then(|pods| u32::try_from(pods).ok());
         let generation = set.metadata.generation.unwrap_or_default();
         let observed = set.status.as_ref().and_then(|status| status.observed_generation).unwrap_or_default();
-        let pods = self.cache.pods(&set);
+        let pods = self.pods(&set);
         let Wanted { cluster, desired } = &*wanted;
         let look = self.servers.look(cluster, desired, &access, scale.unwrap_or(1), pods, now()).await;
         let now = now();
         let plan = planner::plan(desired, &look.view, now);
         Ok(Sighting { generation, settled: observed >= generation, plan, look, now, wanted })
+    }
+
+    /// What Kubernetes says of the pods, and what it is about to say of those that were deleted.
+    fn pods(&mut self, set: &StatefulSet) -> Vec<PodFacts> {
+        let mut pods = self.cache.pods(set);
+        self.leaving.retain(|uid| pods.iter().any(|facts| facts.pod.uid == *uid));
+        for facts in pods.iter_mut().filter(|facts| self.leaving.contains(&facts.pod.uid)) {
+            facts.pod.terminating = true;
+        }
+        pods
     }
 
     /// The desired state is read anew only when its text has changed.
@@ -146,12 +161,20 @@ impl Agent {
     }
 
     /// Has the steps of a plan done. A step that breaks a law is left out, whatever the plan thinks of it.
-    pub async fn perform(&self, sighting: &Sighting) -> Vec<Outcome> {
+    pub async fn perform(&mut self, sighting: &Sighting) -> Vec<Outcome> {
         let steps = lawful(&sighting.wanted.desired, &sighting.look.view, sighting.plan.steps());
         let (servers, actions, leadership, view) =
             (&self.servers, &self.actions, &self.leadership, &sighting.look.view);
-        Performer { servers, actions, leadership, view }.round(&steps).await
+        let outcomes = Performer { servers, actions, leadership, view }.round(&steps).await;
+        self.leaving.extend(outcomes.iter().filter_map(deleted));
+        outcomes
     }
+}
+
+/// The pod that a step has deleted.
+fn deleted(outcome: &Outcome) -> Option<Arc<str>> {
+    let Step::DeletePod { uid, .. } = &outcome.step else { return None };
+    outcome.result.is_ok().then(|| Arc::clone(uid))
 }
 
 /// The steps that keep the laws, alone and beside those before them.
