@@ -18,7 +18,7 @@ use crate::kubernetes::{ApiError, FIELD_MANAGER, Leadership, bounded};
 /// The least time between two writes.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The most between two tries of what keeps failing.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often what was written is looked at again: somebody may have deleted it.
 const TRUSTED: Duration = Duration::from_mins(5);
 /// The key under which the status stands.
