@@ -20,3 +20,4 @@ mod trouble;
 mod under_load;
 mod wait;
 mod watched;
+mod waves;
