@@ -90,6 +90,7 @@ impl Writer {
         };
         let status = status.since(&before, &Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         if status != before {
+            self.written = Some((before, since));
             self.put(&status, map).await?;
         }
         self.written = Some((status, since));
