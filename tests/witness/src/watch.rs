@@ -12,12 +12,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use crate::client::{Client, Failure};
 use crate::count::{Count, millis};
-use crate::judge::{Bulk, Verdict, judge};
+use crate::judge::{Bulk, Verdict, insist, judge};
 use crate::ledger::{Entry, Reading};
 use crate::options::Options;
 use crate::report::{Report, ShardGap};
 use crate::slots::{Ranges, has, shards, slot_of};
 
+/// How long servers may take to let us in.
+const BEGINNING: Duration = Duration::from_secs(10);
 /// How far back a reading looks.
 const TAIL: i64 = 16;
 
@@ -89,14 +91,16 @@ impl Book {
 /// # Errors
 /// It could not begin.
 pub async fn watch(options: &Options, begun: impl FnOnce()) -> Result<Report, Error> {
-    let mut client = Client::open(options).await?;
+    let end = Instant::now() + BEGINNING;
+    let open = || insist(end, || Client::open(options));
+    let mut client = open().await?;
     let shards = shards(&client.slots().await?);
     if shards.is_empty() {
         return Err(Error::Begin("no server has slots".to_owned()));
     }
     let bulk = Bulk::load(&client, options.load).await?;
     let writers = options.writers.max(shards.len());
-    let clients = try_join_all((0..writers + options.readers).map(|_| Client::open(options))).await?;
+    let clients = try_join_all((0..writers + options.readers).map(|_| open())).await?;
     let assigned = (0..writers).zip(shards.iter().enumerate().cycle());
     let books = assigned.map(|(writer, (shard, ranges))| Book::of(writer, shard, ranges, options.keys)).collect();
     let scene = Scene {
