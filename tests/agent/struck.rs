@@ -113,7 +113,9 @@ fn a_primary_is_cut_off_from_the_others_and_nothing_is_lost_that_a_replica_had()
 /// For as long as it does not know that it was replaced it acknowledges writes, and gives them up when it does.
 #[test]
 fn what_only_a_primary_had_that_was_cut_off_is_lost_and_the_witness_says_so() {
-    let report = struck("A primary is cut off from all other servers, and no replica is waited for", &[], |story| cut_off(story));
+    let report = struck("A primary is cut off from all other servers, and no replica is waited for", &[], |story| {
+        cut_off(story)
+    });
     assert!(report.lost > 0 && !report.lost_ones.is_empty(), "{report:?}");
     assert_eq!((report.unread, report.wrong), (0, 0), "{report:?}");
 }

@@ -68,9 +68,9 @@ struct Book {
 
 impl Book {
     /// Keys whose names begin alike, each in one of the slots.
-    fn of(writer: usize, shard: usize, ranges: &Ranges, keys: usize) -> Self {
-        let names = (0_u32..).map(|number| format!("witness:{writer}:{number}"));
-        let fit = names.filter(|name| has(ranges, slot_of(name))).take(keys);
+    fn of(writer: usize, shard: usize, ranges: &Ranges, options: &Options) -> Self {
+        let names = (0_u32..).map(|number| format!("{}:{writer}:{number}", options.prefix));
+        let fit = names.filter(|name| has(ranges, slot_of(name))).take(options.keys);
         Self { shard, entries: RefCell::new(fit.map(Entry::of).collect()) }
     }
 
@@ -102,7 +102,7 @@ pub async fn watch(options: &Options, begun: impl FnOnce()) -> Result<Report, Er
     let writers = options.writers.max(shards.len());
     let clients = try_join_all((0..writers + options.readers).map(|_| open())).await?;
     let assigned = (0..writers).zip(shards.iter().enumerate().cycle());
-    let books = assigned.map(|(writer, (shard, ranges))| Book::of(writer, shard, ranges, options.keys)).collect();
+    let books = assigned.map(|(writer, (shard, ranges))| Book::of(writer, shard, ranges, options)).collect();
     let scene = Scene {
         options,
         begun: Instant::now(),
