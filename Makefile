@@ -1,4 +1,4 @@
-# Every target sets up what it needs: Debian packages, a Python environment, real Valkey servers. Nothing outside target/ is
+# Every target sets up what it needs: Debian packages, a Python environment, real Valkey servers, kustomize. Nothing outside target/ is
 # written, but packages are installed where they are missing.
 
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
@@ -12,7 +12,7 @@ STORIES := VALKEY_TOPOLOGY_AGENT=$(AGENT) cargo test --workspace --test kubectl 
 PYTHON := target/venv/bin/python
 CRDS ?= ../shared/data/crds
 
-.PHONY: demo demo-render test e2e test-large check bench build renderer programs servers prepare fuzz snapshots model model-mutants
+.PHONY: demo demo-render test e2e test-large check bench build renderer programs servers kustomize prepare fuzz snapshots model model-mutants
 
 demo: build servers
 	cargo build -p pocket-cluster
@@ -21,7 +21,7 @@ demo: build servers
 demo-render: renderer
 	@tests/tools/demo-render $(RELEASE)
 
-test: prepare servers build programs
+test: prepare servers kustomize build programs
 	cargo test --workspace
 	$(STORIES)
 	cargo test --release -p valkey-render --test hostile -- --test-threads=1
@@ -30,20 +30,20 @@ test: prepare servers build programs
 
 # That part of it which runs the agent on real servers in the pocket Kubernetes, and that Kubernetes itself, driven by kubectl.
 # Writes docs/evidence.md.
-e2e: prepare servers build programs
+e2e: prepare servers kustomize build programs
 	rm -rf target/evidence
 	$(STORIES)
 	$(PYTHON) tests/tools/evidence target/evidence
 
 # A hundred nodes, ten minutes at rest, and what takes minutes otherwise.
-test-large: prepare servers build programs
+test-large: prepare servers kustomize build programs
 	REST_MINUTES=10 $(STORIES) -- --include-ignored hundred at_rest_no_server forgotten
 
 check: prepare
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
-	shellcheck tests/tools/debian-packages tests/tools/demo tests/tools/demo-render tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
+	shellcheck tests/tools/debian-packages tests/tools/demo tests/tools/demo-render tests/tools/kustomize-versions tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
 	target/tools/bin/cargo-insta test --workspace --check --unreferenced=reject --test snapshots --test stories
 
 bench: prepare build servers
@@ -75,6 +75,9 @@ programs:
 
 servers: prepare
 	tests/tools/valkey-servers target/valkey
+
+kustomize: prepare
+	tests/tools/kustomize-versions target/kustomize
 
 prepare:
 	@tests/tools/prepare

@@ -61,7 +61,7 @@ impl<'de> Deserializer<'de> for Strict<'_, '_> {
             Tree::Null => visitor.visit_unit(),
             Tree::Bool(value) => visitor.visit_bool(*value),
             Tree::Integer(value) => visitor.visit_i64(*value),
-            Tree::Text(value) => visitor.visit_str(value),
+            Tree::Text(value) | Tree::Plain(value) => visitor.visit_str(value),
             Tree::List(elements) => visitor.visit_seq(Elements { rest: elements.iter(), position: 0 }),
             Tree::Map(fields) => visitor.visit_map(Fields { rest: fields.iter(), current: None }),
         }

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::laws::{self, Owners};
 use crate::templates;
 use crate::tree::Tree;
+use crate::waves;
 
 /// The documents of one cluster: complete, and at one with each other.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,16 +31,26 @@ pub struct Manifest {
 pub struct Renderer {
     judged: HashSet<u64>,
     owners: Owners,
+    waves: bool,
 }
 
 impl Renderer {
+    /// One that also tells Argo CD in which order to apply the objects.
+    #[must_use]
+    pub fn with_waves() -> Self {
+        Self { waves: true, ..Self::default() }
+    }
+
     /// Renders a cluster.
     ///
     /// # Errors
     /// Only by a mistake of this program; see [`Error`].
     pub fn render(&mut self, cluster: &Cluster) -> Result<Manifest, Error> {
         let drafts = write(cluster)?;
-        let trees = drafts.iter().map(Draft::tree).collect::<Result<Vec<_>, _>>()?;
+        let mut trees = drafts.iter().map(Draft::tree).collect::<Result<Vec<_>, _>>()?;
+        if self.waves {
+            drafts.iter().zip(&mut trees).for_each(|(draft, tree)| waves::annotate(draft.kind, tree));
+        }
         let documents = trees.iter().map(Document::of).collect::<Result<Vec<_>, _>>()?;
         laws::judge_texts(&documents, &trees, cluster)?;
         if self.judged.insert(shape(&trees)) {

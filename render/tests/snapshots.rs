@@ -72,9 +72,21 @@ fn every_change_is_said_to_do_what_it_does() {
 
 #[test]
 fn help_is_what_was_reviewed() {
-    let commands = ["", "render", "validate", "diff", "schema", "explain", "init", "completions", "version"];
+    let commands = [
+        "",
+        "render",
+        "validate",
+        "diff",
+        "schema",
+        "explain",
+        "init",
+        "cmp",
+        "cmp generate",
+        "completions",
+        "version",
+    ];
     let help = |command: &&str| {
-        let output = if command.is_empty() { run(&["--help"]) } else { run(&[command, "--help"]) };
+        let output = run(&command.split(' ').filter(|word| !word.is_empty()).chain(["--help"]).collect::<Vec<_>>());
         (format!("help {command}").trim().replace(' ', "-"), text(&output.stdout))
     };
     compare("cli", commands.iter().map(help).collect());

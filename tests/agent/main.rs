@@ -7,9 +7,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod budget;
+mod documents;
 mod forming;
 mod killed;
 mod outside;
+mod renewing;
 mod rest;
 mod restarting;
 mod scaling;

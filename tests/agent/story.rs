@@ -141,6 +141,19 @@ impl Story {
         self.pods().iter().map(name).collect()
     }
 
+    /// Which pods there are, and how often each has restarted.
+    pub(crate) fn lives(&self) -> Vec<[Value; 2]> {
+        let life = |pod: Value| {
+            [pod["metadata"]["uid"].clone(), pod["status"]["containerStatuses"][0]["restartCount"].clone()]
+        };
+        self.pods().into_iter().map(life).collect()
+    }
+
+    /// What a Secret holds.
+    pub(crate) fn secret(&self, name: &str) -> Value {
+        self.get("api/v1", &format!("secrets/{name}")).unwrap()["data"].clone()
+    }
+
     pub(crate) fn agent_pods(&self) -> Vec<Value> {
         self.pods_of(spec::names::AGENT)
     }

@@ -100,6 +100,7 @@ fn facts(node: u32) -> PodFacts {
         place: Place::default(),
         address: Some(IpAddr::V4(address(node))),
         started: Time(0),
+        answered: Time(0),
         terminating: false,
         labels: Labels::default(),
         volume: None,

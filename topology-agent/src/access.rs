@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ const TLS_FOLDER: &str = "/etc/valkey-tls";
 pub struct Access {
     /// The password.
     pub password: Option<String>,
+    /// The one before: servers learn of a change by themselves, and each in its own time.
+    pub former_password: Option<String>,
     /// Whom to trust, and what to show.
     pub tls: Option<Arc<ClientConfig>>,
 }
@@ -71,6 +74,8 @@ impl AccessError {
 #[derive(Debug)]
 pub struct Secrets {
     source: Source,
+    password: Option<String>,
+    former_password: Option<String>,
     last: Option<(Vec<Vec<u8>>, Arc<ClientConfig>)>,
 }
 
@@ -81,7 +86,7 @@ enum Source {
         auth: PathBuf,
         tls: PathBuf,
     },
-    Api(Api<Secret>),
+    Api(Box<Api<Secret>>),
 }
 
 /// One key of one Secret.
@@ -98,7 +103,7 @@ impl Item {
 
 impl Default for Secrets {
     fn default() -> Self {
-        Self { source: Source::Folders { auth: AUTH_FOLDER.into(), tls: TLS_FOLDER.into() }, last: None }
+        Self::of(Source::Folders { auth: AUTH_FOLDER.into(), tls: TLS_FOLDER.into() })
     }
 }
 
@@ -106,13 +111,17 @@ impl Secrets {
     /// Files in folders other than those of the rendered Deployment.
     #[must_use]
     pub fn at(folder: &Path) -> Self {
-        Self { source: Source::Folders { auth: folder.join("auth"), tls: folder.join("tls") }, last: None }
+        Self::of(Source::Folders { auth: folder.join("auth"), tls: folder.join("tls") })
     }
 
     /// As the API server has them, for somebody who may read them there: the agent's own role may not.
     #[must_use]
     pub fn stored(client: &Client) -> Self {
-        Self { source: Source::Api(Api::default_namespaced(client.clone())), last: None }
+        Self::of(Source::Api(Box::new(Api::default_namespaced(client.clone()))))
+    }
+
+    const fn of(source: Source) -> Self {
+        Self { source, password: None, former_password: None, last: None }
     }
 
     /// What a cluster's servers ask for.
@@ -128,7 +137,14 @@ impl Secrets {
             Tls::Disabled => None,
             Tls::Provided { .. } | Tls::Issued { .. } => Some(self.trust(&cluster.tls_secret_name()).await?),
         };
-        Ok(Access { password, tls })
+        self.note(password.as_deref());
+        Ok(Access { password, former_password: self.former_password.clone(), tls })
+    }
+
+    fn note(&mut self, password: Option<&str>) {
+        if self.password.as_deref() != password {
+            self.former_password = mem::replace(&mut self.password, password.map(str::to_owned));
+        }
     }
 
     /// Made anew only when something has changed: servers are connected to by it as long as it stays.
@@ -151,7 +167,7 @@ impl Source {
     async fn password(&self, secret: &PasswordSecret) -> Result<String, AccessError> {
         let item = match self {
             Self::Folders { auth, .. } => file(&auth.join("password"))?,
-            Self::Api(api) => key(&fetch(api, &secret.name.to_string()).await?, &secret.key.to_string())?,
+            Self::Api(api) => key(&fetch(api, secret.name.as_ref()).await?, secret.key.as_ref())?,
         };
         let text = str::from_utf8(&item.bytes).map_err(|_| item.is_of_no_use("it is no text"))?;
         Ok(text.trim_end_matches('\n').to_owned())
@@ -226,6 +242,19 @@ mod tests {
         let cluster = cluster("{disabled: true}", "{passwordSecret: {name: c}}");
         let access = Secrets::at(folder.path()).read(&cluster).await;
         assert_eq!(access.unwrap().password.as_deref(), Some(" secret "));
+    }
+
+    #[tokio::test]
+    async fn the_password_before_is_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("auth")).unwrap();
+        let cluster = cluster("{disabled: true}", "{passwordSecret: {name: c}}");
+        let mut secrets = Secrets::at(folder.path());
+        for (password, former) in [("one", None), ("one", None), ("two", Some("one")), ("two", Some("one"))] {
+            fs::write(folder.path().join("auth/password"), password).unwrap();
+            let access = secrets.read(&cluster).await.unwrap();
+            assert_eq!((access.password.as_deref(), access.former_password.as_deref()), (Some(password), former));
+        }
     }
 
     #[tokio::test]

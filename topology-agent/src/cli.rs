@@ -1,6 +1,7 @@
 //! From arguments to a command and its exit code.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use kube::config::Kubeconfig;
@@ -33,6 +34,8 @@ pub enum CommandError {
     System(#[from] std::io::Error),
 }
 
+/// How long the API server may say nothing on a connection.
+const SILENCE: Duration = Duration::from_secs(90);
 /// The exit code of a command that could not be carried out.
 const FAILED: u8 = 3;
 
@@ -89,6 +92,9 @@ async fn client(place: &Place) -> Result<Client, CommandError> {
     let mut config = Config::infer().await.map_err(|error| CommandError::NoKubernetes(error.to_string()))?;
     // What is refused for now is asked for again at the next look, when it may no longer be wanted.
     config.default_retry = false;
+    // Longer than a watch is left open without a word: whoever says nothing for so long is not there.
+    config.read_timeout = Some(SILENCE);
+    config.reset_reader_on_write = true;
     if let Some(namespace) = &place.namespace {
         config.default_namespace.clone_from(namespace);
     }

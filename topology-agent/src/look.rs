@@ -19,6 +19,8 @@ use crate::valkey::{Answer, AskError, Connection, Endpoint, Gauges, ask_all, cou
 const LONGEST: Duration = Duration::from_secs(3);
 /// How long, if it gave no answer the last time: one that has come back answers at once, and the others wait no longer for it.
 const IMPATIENT: Duration = Duration::from_millis(500);
+/// One that has come back and is busy needs longer: every so many looks it gets it.
+const PATIENT_EVERY: u32 = 4;
 
 /// What was seen, and what nobody decides by.
 #[derive(Debug, Clone, Default)]
@@ -51,7 +53,10 @@ pub struct Contact {
 #[derive(Debug, Default)]
 struct State {
     connection: Option<Arc<Connection>>,
-    silent: bool,
+    /// How many looks in a row it gave no answer to.
+    silent: u32,
+    /// When it last answered.
+    answered: Time,
     counted: Option<Counted>,
 }
 
@@ -105,15 +110,20 @@ impl Contact {
         result
     }
 
-    async fn ask(&self, wanted: &Wanted<'_>) -> Result<Answer, AskError> {
+    /// What it answers, and when it last did.
+    async fn ask(&self, wanted: &Wanted<'_>) -> (Result<Answer, AskError>, Time) {
         let silent = self.state.lock().await.silent;
-        let limit = if silent { IMPATIENT } else { LONGEST };
+        let limit = if silent.is_multiple_of(PATIENT_EVERY) { self.route.patience(LONGEST) } else { IMPATIENT };
         let answer = timeout(limit, self.ask_without_limit(wanted)).await.unwrap_or(Err(AskError::TimedOut));
         let answer = self.noted(answer).await;
         let passing =
             answer.as_ref().is_err_and(|error| matches!(error, AskError::Unreachable(_) | AskError::TimedOut));
-        self.state.lock().await.silent = passing;
-        answer
+        let mut state = self.state.lock().await;
+        state.silent = if passing { silent.saturating_add(1) } else { 0 };
+        if answer.is_ok() {
+            state.answered = wanted.now;
+        }
+        (answer, state.answered)
     }
 
     async fn ask_without_limit(&self, wanted: &Wanted<'_>) -> Result<Answer, AskError> {
@@ -202,7 +212,8 @@ impl Servers {
             let Some(address) = facts.pod.address else { continue };
             let name = names::host_name(cluster, facts.ordinal.0);
             let tls = access.tls.as_ref().map(|tls| (name, Arc::clone(tls)));
-            let endpoint = Endpoint { address, port: names::CLIENT_PORT, tls, password: access.password.clone() };
+            let (password, former_password) = (access.password.clone(), access.former_password.clone());
+            let endpoint = Endpoint { address, port: names::CLIENT_PORT, tls, password, former_password };
             let known = self.contacts.remove(&facts.ordinal);
             let same = known.filter(|known| known.uid == facts.pod.uid && known.endpoint.is_same(&endpoint));
             let fresh = || {
@@ -223,8 +234,10 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn add(&mut self, facts: PodFacts, answer: Option<Result<Answer, AskError>>) {
+    fn add(&mut self, facts: PodFacts, asked: Option<(Result<Answer, AskError>, Time)>) {
         let mut pod = facts.pod;
+        let (answer, answered) = asked.map_or((None, Time::default()), |(answer, answered)| (Some(answer), answered));
+        pod.answered = answered;
         pod.sight = match answer {
             None => Sight::Down,
             Some(Ok(answer)) => {

@@ -1,17 +1,21 @@
 //! The command line: everything that reads, writes or ends with an exit code. Standard output is data only.
 
 mod arguments;
+mod cmp;
 mod diff;
 mod explain;
 mod failure;
 mod file;
 mod folder;
+mod function;
 mod init;
 mod input;
 mod output;
 mod report;
 mod side;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -23,7 +27,7 @@ use failure::Failure;
 
 /// Runs the command that the arguments name.
 pub(crate) fn run() -> ExitCode {
-    let outcome = command(Arguments::parse().command);
+    let outcome = command(Arguments::parse_from(words()).command);
     match outcome {
         Ok(code) => code,
         Err(failure) => {
@@ -31,6 +35,15 @@ pub(crate) fn run() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// What was typed; the name alone says which command it is where it says so.
+fn words() -> Vec<OsString> {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    if words.first().map(Path::new).and_then(Path::file_name).is_some_and(|name| name == function::PROGRAM) {
+        words.insert(1, "fn".into());
+    }
+    words
 }
 
 fn command(command: Command) -> Result<ExitCode, Failure> {
@@ -41,6 +54,8 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
         Command::Schema => print(&output::pretty(&spec::json_schema())?),
         Command::Explain { field } => explain::run(field.as_deref().unwrap_or_default()),
         Command::Init { name, namespace } => print(&init::starter(&name, &namespace)),
+        Command::Cmp { step } => Ok(cmp::run(&step)),
+        Command::Function => Ok(function::run()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "valkey-render", &mut script);
@@ -56,8 +71,8 @@ fn print(text: &str) -> Result<ExitCode, Failure> {
 }
 
 fn render(arguments: &RenderArguments) -> Result<ExitCode, Failure> {
-    let clusters = input::clusters(&arguments.specs, arguments.namespace.as_ref())?;
-    let mut renderer = Renderer::default();
+    let clusters = input::clusters(&arguments.specs, arguments.namespace.as_ref(), &[])?;
+    let mut renderer = renderer(arguments.argocd_waves);
     let mut sink = output::Sink::open(arguments);
     for cluster in &clusters {
         let manifest = renderer.render(cluster)?;
@@ -66,8 +81,13 @@ fn render(arguments: &RenderArguments) -> Result<ExitCode, Failure> {
     sink.close()
 }
 
+/// One that tells Argo CD about order, or does not.
+fn renderer(waves: bool) -> Renderer {
+    if waves { Renderer::with_waves() } else { Renderer::default() }
+}
+
 fn validate(specs: &[String], namespace: Option<&spec::Namespace>) -> Result<ExitCode, Failure> {
-    let clusters = input::clusters(specs, namespace)?;
+    let clusters = input::clusters(specs, namespace, &[])?;
     let mut renderer = Renderer::default();
     let mut lines = String::new();
     for cluster in &clusters {

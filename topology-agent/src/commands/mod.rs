@@ -22,7 +22,7 @@ pub(crate) async fn one_look(
     secrets: Secrets,
     route: Route,
 ) -> Result<Sighting, CommandError> {
-    let mut agent = Agent::new(client, cluster, secrets, route, Leadership::none());
+    let mut agent = Agent::new(client, cluster, secrets, route, Leadership::never());
     agent.cache().ready().await?;
     Ok(agent.look().await?)
 }

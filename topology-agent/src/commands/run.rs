@@ -68,9 +68,9 @@ struct Watch {
 impl Watch {
     /// Turns until told to stop. A round that has begun is brought to its end.
     async fn keep(&mut self, stop: &Stop) {
-        while let Err(error) = self.agent.cache().ready().await {
-            tracing::warn!(%error, "Kubernetes does not say what there is");
-            self.health.note(Err(format!("Kubernetes does not say what there is: {error}")));
+        tokio::select! {
+            () = self.prepare() => {}
+            () = stop.told() => return,
         }
         while !stop.is_told() {
             let turn = self.turn();
@@ -87,6 +87,14 @@ impl Watch {
         }
     }
 
+    /// Waits until Kubernetes says what there is.
+    async fn prepare(&mut self) {
+        while let Err(error) = self.agent.cache().ready().await {
+            tracing::warn!(%error, "Kubernetes does not say what there is");
+            self.health.note(Err(format!("Kubernetes does not say what there is: {error}")));
+        }
+    }
+
     /// One look, and what follows from it; then, how long to pause.
     async fn turn(&mut self) -> Duration {
         let begun = Instant::now();
@@ -97,6 +105,9 @@ impl Watch {
         self.tell(&sighting, begun.elapsed());
         if !self.leadership.holds() {
             return REST;
+        }
+        if !self.agent.cache().is_current() {
+            return self.pace.after_nothing();
         }
         let outcomes = self.agent.perform(&sighting).await;
         self.tell_outcomes(&sighting, &outcomes);
@@ -122,6 +133,11 @@ impl Watch {
         tracing::warn!("{blind}");
         self.metrics.note_leader(self.leadership.holds());
         self.health.note(Err(blind.to_string()));
+        if let Some(set) = self.agent.cache().set()
+            && self.leadership.holds()
+        {
+            self.events.tell_blind(&set, &blind.to_string());
+        }
         self.publisher.publish(Status::blind(&self.status, &blind.to_string()), self.agent.cache().set().as_deref());
         self.pace.after_nothing()
     }

@@ -154,6 +154,8 @@ impl Metrics {
 
     fn note_plan(&self, plan: &Plan) {
         let current = match plan {
+            // Whatever else is waited for meanwhile.
+            plan if plan.needs_help() => "stuck",
             Plan::Done => "done",
             Plan::Do(..) => "do",
             Plan::Wait(..) => "wait",

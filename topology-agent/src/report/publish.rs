@@ -1,6 +1,6 @@
 //! Writes the status where people and tools read it, when it has changed, and at most once a second.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -17,6 +17,10 @@ use crate::kubernetes::{ApiError, FIELD_MANAGER, Leadership, bounded};
 
 /// The least time between two writes.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The most between two tries of what keeps failing.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How often what was written is looked at again: somebody may have deleted it.
+const TRUSTED: Duration = Duration::from_mins(5);
 /// The key under which the status stands.
 const KEY: &str = "status.yaml";
 
@@ -53,36 +57,42 @@ struct Writer {
     maps: Api<ConfigMap>,
     name: String,
     leadership: Leadership,
-    written: Option<Status>,
+    written: Option<(Status, Instant)>,
 }
 
 impl Writer {
     async fn write(mut self, mut latest: watch::Receiver<Option<(Status, ConfigMap)>>) {
+        let mut pause = PAUSE;
         while latest.changed().await.is_ok() {
             let Some((status, map)) = latest.borrow_and_update().clone() else { continue };
             if !self.leadership.holds() {
                 self.written = None;
                 continue;
             }
-            if let Err(error) = self.write_one(status, map).await {
-                tracing::warn!(%error, "the status was not written");
-                // Tried again with whatever is the latest by then.
-                latest.mark_changed();
+            match self.write_one(status, map).await {
+                Ok(()) => pause = PAUSE,
+                Err(error) => {
+                    tracing::warn!(%error, "the status was not written");
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    // Tried again with whatever is the latest by then.
+                    latest.mark_changed();
+                }
             }
-            sleep(PAUSE).await;
+            sleep(pause).await;
         }
     }
 
     async fn write_one(&mut self, status: Status, map: ConfigMap) -> Result<(), ApiError> {
-        let before = match self.written.take() {
+        let written = self.written.take().filter(|(_, since)| since.elapsed() < TRUSTED);
+        let (before, since) = match written {
             Some(written) => written,
-            None => self.present().await?,
+            None => (self.present().await?, Instant::now()),
         };
         let status = status.since(&before, &Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         if status != before {
             self.put(&status, map).await?;
         }
-        self.written = Some(status);
+        self.written = Some((status, since));
         Ok(())
     }
 
