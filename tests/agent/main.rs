@@ -16,6 +16,7 @@ mod rest;
 mod restarting;
 mod scaling;
 mod story;
+mod struck;
 mod trouble;
 mod under_load;
 mod wait;
