@@ -93,12 +93,15 @@ pub(crate) struct DiffArguments {
     pub(crate) old: String,
     /// What shall be: the same
     pub(crate) new: String,
-    /// For people or for programs
-    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
-    pub(crate) format: ReportFormat,
+    /// For people, for programs, or for a comment on a pull request
+    #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
+    pub(crate) format: DiffFormat,
     /// The namespace of specs that name none
     #[arg(long, short)]
     pub(crate) namespace: Option<Namespace>,
+    /// Take a side without objects as it is: before the first cluster, or after the last one
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
     /// Do not block on changes judged by this rule; may be repeated
     #[arg(long, value_name = "RULE", value_parser = rule)]
     pub(crate) allow: Vec<Rule>,
@@ -109,6 +112,17 @@ pub(crate) struct DiffArguments {
 pub(crate) enum Format {
     Yaml,
     Json,
+}
+
+/// How a comparison is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For a comment on a pull request
+    Markdown,
 }
 
 /// How a report is written.

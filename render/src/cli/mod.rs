@@ -8,6 +8,7 @@ mod file;
 mod folder;
 mod init;
 mod input;
+mod markdown;
 mod output;
 mod report;
 mod side;

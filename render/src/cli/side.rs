@@ -23,14 +23,14 @@ pub(crate) struct Given {
 
 impl Given {
     /// What stands in files, folders or standard input.
-    pub(crate) fn read(path: &str, namespace: Option<&Namespace>) -> Result<Self, Failure> {
+    pub(crate) fn read(path: &str, namespace: Option<&Namespace>, may_be_empty: bool) -> Result<Self, Failure> {
         let mut given = Self::default();
         for source in input::sources(&[path.to_owned()], input::LONGEST_OBJECTS)? {
             given.add(&source?, namespace)?;
         }
         input::check_no_twins(&given.clusters)?;
         // A side that is empty by mistake would let everything through.
-        if given.objects.is_empty() && given.clusters.is_empty() {
+        if given.objects.is_empty() && given.clusters.is_empty() && !may_be_empty {
             let path = if path == "-" { input::STANDARD_INPUT } else { path };
             return Err(unreadable(path, &"there is no object in it"));
         }
