@@ -211,6 +211,15 @@ pub fn desired_state(cluster: &Cluster) -> Result<String, Error> {
     yaml::write(&Tree::read_json(&json)?)
 }
 
+/// The CustomResourceDefinition of a `ValkeyCluster`, as YAML.
+///
+/// # Errors
+/// Only by a mistake of this program.
+pub fn custom_resource_definition() -> Result<String, Error> {
+    let json = spec::custom_resource_definition().to_string();
+    yaml::write(&Tree::read_json(&json)?)
+}
+
 impl NameContext {
     fn of(names: Names) -> Self {
         let Names { cluster, nodes, primaries, config, desired, status, agent, tls_secret } = names;

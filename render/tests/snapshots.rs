@@ -78,8 +78,13 @@ fn a_comment_on_a_pull_request_is_what_was_reviewed() {
 }
 
 #[test]
+fn the_definition_of_the_custom_resource_is_what_was_reviewed() {
+    compare("cli", BTreeMap::from([("crd".to_owned(), text(&run(&["crd"]).stdout))]));
+}
+
+#[test]
 fn help_is_what_was_reviewed() {
-    let commands = ["", "render", "validate", "diff", "schema", "explain", "init", "completions", "version"];
+    let commands = ["", "render", "validate", "diff", "schema", "crd", "explain", "init", "completions", "version"];
     let help = |command: &&str| {
         let output = if command.is_empty() { run(&["--help"]) } else { run(&[command, "--help"]) };
         (format!("help {command}").trim().replace(' ', "-"), text(&output.stdout))

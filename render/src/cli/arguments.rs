@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Diff(DiffArguments),
     /// Print the JSON Schema of a spec, for editors and CI
     Schema,
+    /// Print the CustomResourceDefinition of a spec, for `--desired-state=custom-resource`
+    Crd,
     /// Explain a field, such as `spec.storage`
     Explain {
         /// The field; the whole spec if it is left out

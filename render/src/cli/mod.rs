@@ -40,6 +40,7 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
         Command::Validate(arguments) => validate(&arguments.specs, arguments.namespace.as_ref()),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Schema => print(&output::pretty(&spec::json_schema())?),
+        Command::Crd => print(&render::custom_resource_definition()?),
         Command::Explain { field } => explain::run(field.as_deref().unwrap_or_default()),
         Command::Init { name, namespace } => print(&init::starter(&name, &namespace)),
         Command::Completions { shell } => {
