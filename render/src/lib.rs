@@ -20,7 +20,7 @@ mod tree;
 mod workload;
 mod yaml;
 
-pub use context::{custom_resource_definition, desired_state};
+pub use context::{DesiredState, custom_resource_definition, desired_state};
 pub use document::{Document, Identity};
 pub use error::Error;
 pub use manifest::{Manifest, Renderer};

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use render::Identity;
 use render::diff::Rule;
+use render::{DesiredState, Identity};
 use spec::Namespace;
 
 /// Renders ValkeyCluster specs into plain Kubernetes YAML.
@@ -74,6 +74,9 @@ pub(crate) struct RenderArguments {
     /// The namespace of specs that name none
     #[arg(long, short)]
     pub(crate) namespace: Option<Namespace>,
+    /// Where the agent finds what should be
+    #[arg(long, value_enum, default_value_t = Form::ConfigMap)]
+    pub(crate) desired_state: Form,
     /// Write nothing; compare with what this folder holds, and exit with 1 if it differs
     #[arg(long, value_name = "DIR")]
     pub(crate) check: Option<PathBuf>,
@@ -101,12 +104,33 @@ pub(crate) struct DiffArguments {
     /// The namespace of specs that name none
     #[arg(long, short)]
     pub(crate) namespace: Option<Namespace>,
+    /// Where the agent finds what should be, for specs that are rendered in order to be compared
+    #[arg(long, value_enum, default_value_t = Form::ConfigMap)]
+    pub(crate) desired_state: Form,
     /// Take a side without objects as it is: before the first cluster, or after the last one
     #[arg(long)]
     pub(crate) allow_empty: bool,
     /// Do not block on changes judged by this rule; may be repeated
     #[arg(long, value_name = "RULE", value_parser = rule)]
     pub(crate) allow: Vec<Rule>,
+}
+
+/// Where the agent finds what should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// In a ConfigMap: nothing has to be installed for the whole Kubernetes cluster
+    ConfigMap,
+    /// In a ValkeyCluster, in whose status it reports; `valkey-render crd` prints the definition
+    CustomResource,
+}
+
+impl From<Form> for DesiredState {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::ConfigMap => Self::ConfigMap,
+            Form::CustomResource => Self::CustomResource,
+        }
+    }
 }
 
 /// How objects are written.

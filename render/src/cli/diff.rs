@@ -36,7 +36,7 @@ fn difference(arguments: &DiffArguments) -> Result<Difference, Failure> {
     let namespace = arguments.namespace.as_ref();
     let read = |side| Given::read(side, namespace, arguments.allow_empty);
     let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
-    let mut renderer = Renderer::default();
+    let mut renderer = Renderer::with(arguments.desired_state.into());
     let in_common = old.in_common(&new);
     let (old, new) = (old.complete(&in_common, &mut renderer)?, new.complete(&in_common, &mut renderer)?);
     Ok(Difference::between(&old, &new))

@@ -59,7 +59,7 @@ fn print(text: &str) -> Result<ExitCode, Failure> {
 
 fn render(arguments: &RenderArguments) -> Result<ExitCode, Failure> {
     let clusters = input::clusters(&arguments.specs, arguments.namespace.as_ref())?;
-    let mut renderer = Renderer::default();
+    let mut renderer = Renderer::with(arguments.desired_state.into());
     let mut sink = output::Sink::open(arguments);
     for cluster in &clusters {
         let manifest = renderer.render(cluster)?;

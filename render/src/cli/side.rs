@@ -106,10 +106,12 @@ fn moved(problem: Problem, by: usize) -> Problem {
     Problem { span, ..problem }
 }
 
-/// A misspelled one is meant to be one too.
+/// A misspelled one is meant to be one too. One that was rendered is an object like any other.
 fn is_spec(document: &Value) -> bool {
     let field = |name| document.get(name).and_then(Value::as_str).unwrap_or_default();
-    field("kind") == "ValkeyCluster" || field("apiVersion").starts_with("valkey-gitops.dev/")
+    let manager = document.pointer("/metadata/labels/app.kubernetes.io~1managed-by");
+    let is_rendered = manager.is_some_and(|manager| manager == "valkey-render");
+    !is_rendered && (field("kind") == "ValkeyCluster" || field("apiVersion").starts_with("valkey-gitops.dev/"))
 }
 
 /// The documents of a stream, each read by itself: what bounds a document need not bound a stream of them.
