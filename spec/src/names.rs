@@ -85,6 +85,12 @@ pub fn agent(cluster: &ClusterName) -> String {
     format!("{cluster}{AGENT_SUFFIX}")
 }
 
+/// Selects the pods that hold the data of a cluster.
+#[must_use]
+pub fn server_selector(cluster: &ClusterName) -> String {
+    format!("{CLUSTER_LABEL}={cluster},{COMPONENT_LABEL}={SERVER}")
+}
+
 /// The claim of a pod's volume.
 #[must_use]
 pub fn claim(cluster: &ClusterName, ordinal: u32) -> String {

@@ -2,8 +2,15 @@
 //!
 //! Nothing in here changes while nothing happens: no counts of keys, no moments but those of changes.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::auth::Auth;
+use crate::cluster::Cluster;
+use crate::names::{self, Names};
+use crate::tls::Tls;
 
 /// How a cluster stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +34,27 @@ pub struct Status {
     pub endpoints: Endpoints,
     /// What clients need in order to connect.
     pub secrets: Secrets,
+}
+
+impl Status {
+    /// The same, with the moments of changes: now for what has changed, the former ones for the rest.
+    #[must_use]
+    pub fn since(mut self, before: &Self, now: &str) -> Self {
+        let former: BTreeMap<ConditionType, &Condition> =
+            before.conditions.iter().map(|condition| (condition.kind, condition)).collect();
+        for condition in &mut self.conditions {
+            let same = former.get(&condition.kind).filter(|former| former.status == condition.status);
+            condition.last_transition_time =
+                same.map_or_else(|| now.to_owned(), |same| same.last_transition_time.clone());
+        }
+        self
+    }
+
+    /// Whether a condition holds.
+    #[must_use]
+    pub fn holds(&self, kind: ConditionType) -> bool {
+        self.conditions.iter().any(|condition| condition.kind == kind && condition.status == "True")
+    }
 }
 
 /// Something that holds or does not.
@@ -119,4 +147,35 @@ pub struct SecretReference {
     pub name: String,
     /// The key in it.
     pub key: String,
+}
+
+impl Endpoints {
+    /// Where the clients of this cluster connect.
+    #[must_use]
+    pub fn of(cluster: &Cluster) -> Self {
+        let at = |service: &str| {
+            format!("{service}.{}.svc.{}:{}", cluster.namespace, cluster.cluster_domain, names::CLIENT_PORT)
+        };
+        let names = Names::of(cluster);
+        Self { any: at(&names.cluster), primaries: at(&names.primaries), nodes: at(&names.nodes) }
+    }
+}
+
+impl Secrets {
+    /// What the clients of this cluster need.
+    #[must_use]
+    pub fn of(cluster: &Cluster) -> Self {
+        let reference = |name: String, key: String| SecretReference { name, key };
+        let password = match &cluster.auth {
+            Auth::Password(secret) => Some(reference(secret.name.to_string(), secret.key.to_string())),
+            Auth::Disabled => None,
+        };
+        let authority = match &cluster.tls {
+            Tls::Issued { .. } | Tls::Provided { .. } => {
+                Some(reference(cluster.tls_secret_name(), "ca.crt".to_owned()))
+            }
+            Tls::Disabled => None,
+        };
+        Self { password, authority }
+    }
 }

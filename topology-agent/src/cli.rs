@@ -53,7 +53,7 @@ async fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Run { place, log_level, log_format, port, identity } => {
             log(log_level, log_format);
             let client = client(&place).await?;
-            run::run(client, &place.cluster, secrets(&place), identity, port).await?;
+            run::run(client, &place.cluster, place.desired_state, secrets(&place), identity, port).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Plan { place } => Ok(plan::plan(&look(&place).await?)),
@@ -64,7 +64,7 @@ async fn obey(command: Command) -> Result<ExitCode, CommandError> {
 }
 
 async fn look(place: &Place) -> Result<Sighting, CommandError> {
-    one_look(client(place).await?, &place.cluster, secrets(place)).await
+    one_look(client(place).await?, &place.cluster, place.desired_state, secrets(place)).await
 }
 
 #[allow(clippy::print_stderr, reason = "the one place where a command says why it failed")]

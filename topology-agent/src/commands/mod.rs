@@ -12,15 +12,16 @@ use spec::ClusterName;
 use crate::access::Secrets;
 use crate::agent::{Agent, Sighting};
 use crate::cli::CommandError;
-use crate::kubernetes::Leadership;
+use crate::kubernetes::{Leadership, Source};
 
 /// One look by somebody who changes nothing.
 pub(crate) async fn one_look(
     client: Client,
     cluster: &ClusterName,
+    source: Source,
     secrets: Secrets,
 ) -> Result<Sighting, CommandError> {
-    let mut agent = Agent::new(&client, cluster, secrets, Leadership::none());
+    let mut agent = Agent::new(&client, cluster, source, secrets, Leadership::none());
     agent.cache().ready().await?;
     Ok(agent.look().await?)
 }

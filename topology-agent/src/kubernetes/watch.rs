@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::api::ApiError;
+use super::desired::{Desired, Source, Written};
 use super::pods::{PodFacts, facts, ordinal};
 
 /// How long the first lists may take.
@@ -28,17 +29,17 @@ pub struct Cache {
     pods: Store<Pod>,
     sets: Store<StatefulSet>,
     claims: Store<PersistentVolumeClaim>,
-    desired: Store<ConfigMap>,
+    desired: Desired,
     changed: Arc<Notify>,
 }
 
 impl Cache {
     /// Begins to watch. The tasks end with the runtime.
     #[must_use]
-    pub fn watch(client: &Client, cluster: &ClusterName) -> Self {
+    pub fn watch(client: &Client, cluster: &ClusterName, source: Source) -> Self {
         let changed = Arc::new(Notify::new());
         let named = |name: &str| watcher::Config::default().fields(&format!("metadata.name={name}"));
-        let servers = format!("{}={cluster},{}={}", names::CLUSTER_LABEL, names::COMPONENT_LABEL, names::SERVER);
+        let servers = names::server_selector(cluster);
         let of_servers = || watcher::Config::default().labels(&servers);
         let api = || client.clone();
         Self {
@@ -47,7 +48,7 @@ impl Cache {
             pods: keep(Api::default_namespaced(api()), of_servers(), &changed),
             sets: keep(Api::default_namespaced(api()), named(cluster.as_str()), &changed),
             claims: keep(Api::default_namespaced(api()), of_servers(), &changed),
-            desired: keep(Api::default_namespaced(api()), named(&names::desired(cluster)), &changed),
+            desired: Desired::watch(client, cluster, source, &changed),
             changed,
         }
     }
@@ -62,15 +63,15 @@ impl Cache {
             unit(self.pods.wait_until_ready().await)?;
             unit(self.sets.wait_until_ready().await)?;
             unit(self.claims.wait_until_ready().await)?;
-            unit(self.desired.wait_until_ready().await)
+            unit(self.desired.wait().await)
         };
         timeout(FIRST, all).await.map_err(|_| ApiError::TimedOut)?
     }
 
-    /// The name of the ConfigMap with the desired state.
+    /// What the object is called that says what should be.
     #[must_use]
     pub fn desired_name(&self) -> String {
-        names::desired(&self.cluster)
+        self.desired.name(&self.cluster)
     }
 
     /// Waits for a change.
@@ -78,11 +79,10 @@ impl Cache {
         self.changed.notified().await;
     }
 
-    /// The text of the desired state; none if there is no such ConfigMap.
+    /// What should be, as it is written; none if there is no such object.
     #[must_use]
-    pub fn desired(&self) -> Option<String> {
-        let map = self.desired.state().into_iter().next()?;
-        map.data.as_ref()?.get(names::DESIRED_STATE_KEY).cloned()
+    pub fn desired(&self) -> Option<Written> {
+        self.desired.written()
     }
 
     /// The `StatefulSet`; none if there is none.
@@ -104,7 +104,7 @@ impl Cache {
 }
 
 /// Fills a store from a watch that takes up again by itself, with pauses that grow, whatever becomes of it.
-fn keep<K>(api: Api<K>, which: watcher::Config, changed: &Arc<Notify>) -> Store<K>
+pub(super) fn keep<K>(api: Api<K>, which: watcher::Config, changed: &Arc<Notify>) -> Store<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {

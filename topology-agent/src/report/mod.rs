@@ -12,4 +12,4 @@ pub use health::Health;
 pub use metrics::Metrics;
 pub use publish::Publisher;
 pub use serve::serve;
-pub use status::{Condition, ConditionType, ShardStatus, Status};
+pub use status::{stand, without_sight};
