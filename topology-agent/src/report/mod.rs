@@ -2,6 +2,8 @@
 
 mod events;
 mod health;
+#[cfg(test)]
+mod kstatus;
 mod metrics;
 mod publish;
 mod serve;
