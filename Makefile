@@ -1,4 +1,4 @@
-# Every target sets up what it needs: Debian packages, a Python environment, real Valkey servers. Nothing outside target/ is
+# Every target sets up what it needs: Debian packages, a Python environment, real Valkey servers, kustomize. Nothing outside target/ is
 # written, but packages are installed where they are missing.
 
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
@@ -7,10 +7,12 @@ RELEASE := target/$(HOST)/release/valkey-render
 AGENT := target/$(HOST)/small/valkey-topology-agent
 POCKET := target/debug/pocket-cluster
 STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
+# By the agent as it is shipped.
+STORIES := VALKEY_TOPOLOGY_AGENT=$(AGENT) cargo test --workspace --test kubectl --test agent
 PYTHON := target/venv/bin/python
 CRDS ?= ../shared/data/crds
 
-.PHONY: demo demo-render test e2e test-large check bench build renderer programs servers prepare fuzz snapshots model model-mutants
+.PHONY: demo demo-render test e2e test-large check bench build renderer programs servers kustomize prepare fuzz snapshots model model-mutants
 
 demo: build servers
 	cargo build -p pocket-cluster
@@ -19,26 +21,26 @@ demo: build servers
 demo-render: renderer
 	@tests/tools/demo-render $(RELEASE)
 
-test: prepare servers renderer
+test: prepare servers kustomize build programs
 	cargo test --workspace
+	$(STORIES)
 	cargo test --release -p valkey-render --test hostile -- --test-threads=1
 	cargo run --release -p planner-world --bin model brief
 	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS)
 
-# The agent on real servers in the pocket Kubernetes, and that Kubernetes itself, driven by kubectl.
-e2e: prepare servers programs
-	cargo test -p pocket-cluster --test kubectl
-	cargo test -p end-to-end --test agent
+# That part of it which runs the agent on real servers in the pocket Kubernetes, and that Kubernetes itself, driven by kubectl.
+e2e: prepare servers kustomize build programs
+	$(STORIES)
 
 # A hundred nodes, and ten minutes at rest.
-test-large: prepare servers programs
-	REST_MINUTES=10 cargo test --workspace --test agent -- --include-ignored hundred at_rest_no_server
+test-large: prepare servers kustomize build programs
+	REST_MINUTES=10 $(STORIES) -- --include-ignored hundred at_rest_no_server
 
 check: prepare
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
-	shellcheck deploy/ci/post-to-github deploy/ci/valkey-diff deploy/flux/push-artifact deploy/flux/render-branch tests/tools/debian-packages tests/tools/demo tests/tools/demo-render tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
+	shellcheck deploy/ci/post-to-github deploy/ci/valkey-diff deploy/flux/push-artifact deploy/flux/render-branch tests/tools/debian-packages tests/tools/demo tests/tools/demo-render tests/tools/kustomize-versions tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
 	target/tools/bin/cargo-insta test --workspace --check --unreferenced=reject --test snapshots --test stories
 
 bench: prepare build servers
@@ -62,12 +64,15 @@ build: renderer
 renderer:
 	$(STATIC) cargo build --release --target $(HOST) -p valkey-render
 
-# What tests/agent runs: the agent and the pocket Kubernetes.
+# What the stories need besides. All targets, since then the tests need nothing compiled again.
 programs:
-	cargo build --workspace --bins
+	cargo build --workspace --all-targets
 
 servers: prepare
 	tests/tools/valkey-servers target/valkey
+
+kustomize: prepare
+	tests/tools/kustomize-versions target/kustomize
 
 prepare:
 	@tests/tools/prepare

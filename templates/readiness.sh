@@ -2,6 +2,9 @@
 # Passes for a member that clients may use: it sees a working cluster and, if it is a replica, is in sync with its primary.
 set -u
 
+# A server that cannot be told what is new serves all the same.
+sh /etc/valkey/renew.sh
+
 . /etc/valkey/ask.sh
 
 fail() {

@@ -23,21 +23,16 @@ fi
 # The password goes into a file in memory: it is in no argument and no environment.
 : >"$run/auth.conf"
 if [ -f /etc/valkey-auth/password ]; then
-    password=$(cat /etc/valkey-auth/password)
-    case "$password" in
-        '')
-            echo "start.sh: the password is empty; put one into its Secret" >&2
-            exit 1
-            ;;
-        *'
-'*)
-            echo "start.sh: the password has a line break in it; Valkey's configuration cannot hold one" >&2
-            exit 1
-            ;;
-    esac
-    quoted=$(printf '%s' "$password" | sed 's/\\/\\\\/g; s/"/\\"/g')
+    . /etc/valkey/password.sh
+    password=$(cat "$mounted")
+    reason=$(refuse_password "$password")
+    if [ -n "$reason" ]; then
+        echo "start.sh: $reason" >&2
+        exit 1
+    fi
+    quoted=$(quote "$password")
     printf 'requirepass "%s"\nprimaryauth "%s"\n' "$quoted" "$quoted" >"$run/auth.conf"
-    printf '%s' "$password" >"$run/password"
+    keep_password "$password"
 fi
 
 # Whether this server was a primary with slots that a replica follows.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use serde_json::Value;
 use support::root;
@@ -95,11 +96,16 @@ fn the_reference_is_what_the_types_say() {
 
 #[test]
 fn every_link_of_the_documents_leads_somewhere() {
-    for document in ["README.md", "docs/spec.md", "CHANGELOG.md"] {
-        let text = std::fs::read_to_string(root().join(document)).unwrap();
-        let folder = root().join(document).parent().unwrap().to_owned();
+    let pages = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let documents: Vec<PathBuf> =
+        ["README.md", "CHANGELOG.md"].map(|name| root().join(name)).into_iter().chain(pages).collect();
+    assert!(documents.len() >= 5, "{documents:?}");
+    for document in documents {
+        let text = std::fs::read_to_string(&document).unwrap();
+        let folder = document.parent().unwrap().to_owned();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            assert!(link.starts_with("http") || folder.join(link).exists(), "{document}: {link}");
+            assert!(link.starts_with("http") || folder.join(link).exists(), "{}: {link}", document.display());
         }
     }
 }

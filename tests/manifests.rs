@@ -95,7 +95,7 @@ fn cases() -> Vec<Case> {
         ("/spec/disruptionBudget", json!("PerShard"), 45),
         ("/spec/access/clients", json!([]), 8),
         ("/spec/monitoring/prometheusRule", json!(true), 90),
-        ("/spec/monitoring/podMonitor", json!(true), 25),
+        ("/spec/monitoring/podMonitor", json!(true), 26),
         ("/spec/tls/issuerRef/name", json!("other-ca"), 4),
         ("/spec/tls/clientAuth", json!("Required"), 4),
         ("/spec/tls/duration", json!("1440h"), 4),

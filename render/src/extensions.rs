@@ -72,6 +72,7 @@ struct Endpoint {
     port: String,
     path: String,
     interval: String,
+    honor_labels: bool,
 }
 
 /// Alerts.

@@ -25,7 +25,7 @@ const STOP_MARGIN_SECONDS: u32 = 14;
 /// A slow disk writes so much of a snapshot in a second.
 const SLOW_DISK_BYTES_PER_SECOND: u64 = 20 << 20;
 /// How often a server looks for a renewed certificate.
-const CERTIFICATE_RELOAD_SECONDS: u32 = 60;
+const CERTIFICATE_RELOAD_SECONDS: u32 = 10;
 
 /// The texts, by the key under which the ConfigMap carries each.
 #[derive(Debug, Clone)]

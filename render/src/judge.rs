@@ -61,7 +61,7 @@ impl<'de> Deserializer<'de> for Strict<'_, '_> {
             Tree::Null => visitor.visit_unit(),
             Tree::Bool(value) => visitor.visit_bool(*value),
             Tree::Integer(value) => visitor.visit_i64(*value),
-            Tree::Text(value) => visitor.visit_str(value),
+            Tree::Text(value) | Tree::Plain(value) => visitor.visit_str(value),
             Tree::List(elements) => visitor.visit_seq(Elements { rest: elements.iter(), position: 0 }),
             Tree::Map(fields) => visitor.visit_map(Fields { rest: fields.iter(), current: None }),
         }
@@ -87,7 +87,7 @@ impl<'de> Deserializer<'de> for Strict<'_, '_> {
     ) -> Result<V::Value, Misfit> {
         match self.0 {
             Tree::Text(word) => visitor.visit_enum(word.as_ref().into_deserializer()),
-            Tree::Null | Tree::Bool(_) | Tree::Integer(_) | Tree::List(_) | Tree::Map(_) => {
+            Tree::Null | Tree::Bool(_) | Tree::Integer(_) | Tree::Plain(_) | Tree::List(_) | Tree::Map(_) => {
                 Err(de::Error::custom("is none of its words"))
             }
         }

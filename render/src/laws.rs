@@ -82,7 +82,7 @@ fn every_object_has_a_name_of_its_own(documents: &[Document], cluster: &Cluster)
 fn no_text_is_changed_on_the_way(documents: &[Document], trees: &[Tree<'_>]) -> Vec<String> {
     fn is_changed(tree: &Tree<'_>) -> bool {
         match tree {
-            Tree::Text(text) => is_text_changed(text),
+            Tree::Text(text) | Tree::Plain(text) => is_text_changed(text),
             Tree::List(elements) => elements.iter().any(is_changed),
             Tree::Map(fields) => fields.iter().any(|(_, value)| is_changed(value)),
             Tree::Null | Tree::Bool(_) | Tree::Integer(_) => false,

@@ -11,12 +11,14 @@ mod document;
 mod error;
 mod extensions;
 mod files;
+pub mod function;
 mod judge;
 mod laws;
 mod lines;
 mod manifest;
 mod templates;
 mod tree;
+mod waves;
 mod workload;
 mod yaml;
 

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::laws::{self, Owners};
 use crate::templates;
 use crate::tree::Tree;
+use crate::waves;
 
 /// The documents of one cluster: complete, and at one with each other.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,13 +32,27 @@ pub struct Renderer {
     judged: HashSet<u64>,
     owners: Owners,
     form: DesiredState,
+    waves: bool,
 }
 
 impl Renderer {
     /// One that has the agent read what should be from there.
     #[must_use]
     pub fn with(form: DesiredState) -> Self {
-        Self { form, ..Self::default() }
+        Self::default().reading(form)
+    }
+
+    /// The same, but that the agent reads what should be from there.
+    #[must_use]
+    pub const fn reading(mut self, form: DesiredState) -> Self {
+        self.form = form;
+        self
+    }
+
+    /// One that also tells Argo CD in which order to apply the objects.
+    #[must_use]
+    pub fn with_waves() -> Self {
+        Self { waves: true, ..Self::default() }
     }
 
     /// Renders a cluster.
@@ -46,7 +61,10 @@ impl Renderer {
     /// Only by a mistake of this program; see [`Error`].
     pub fn render(&mut self, cluster: &Cluster) -> Result<Manifest, Error> {
         let drafts = write(cluster, self.form)?;
-        let trees = drafts.iter().map(Draft::tree).collect::<Result<Vec<_>, _>>()?;
+        let mut trees = drafts.iter().map(Draft::tree).collect::<Result<Vec<_>, _>>()?;
+        if self.waves {
+            drafts.iter().zip(&mut trees).for_each(|(draft, tree)| waves::annotate(draft.kind, tree));
+        }
         let documents = trees.iter().map(Document::of).collect::<Result<Vec<_>, _>>()?;
         laws::judge_texts(&documents, &trees, cluster)?;
         if self.judged.insert(shape(&trees)) {

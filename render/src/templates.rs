@@ -41,12 +41,14 @@ pub(crate) const OBJECTS: [(Kind, (&str, &str)); 17] = [
 pub(crate) const DESIRED_STATE: &str = "config-map-desired.yaml";
 
 /// The templates of the texts that the servers' ConfigMap carries.
-pub(crate) const FILES: [(&str, &str); 8] = [
+pub(crate) const FILES: [(&str, &str); 10] = [
     file!("valkey.conf"),
     file!("live.conf"),
     file!("start.sh"),
     file!("stop.sh"),
     file!("ask.sh"),
+    file!("password.sh"),
+    file!("renew.sh"),
     file!("startup.sh"),
     file!("liveness.sh"),
     file!("readiness.sh"),

@@ -27,6 +27,8 @@ pub(crate) enum Tree<'t> {
     Integer(i64),
     /// Text.
     Text(Cow<'t, str>),
+    /// What stands without quotes in a text of others, and means what it means to its reader.
+    Plain(Cow<'t, str>),
     /// A list.
     List(Vec<Self>),
     /// A map.
@@ -53,27 +55,52 @@ impl<'t> Tree<'t> {
         serde_json::from_str(text)
     }
 
-    /// The value under a path of keys, such as `metadata/name`.
-    fn at(&self, path: &str) -> Option<&Self> {
-        path.split('/').try_fold(self, |tree, key| match tree {
+    /// The value under a key.
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+        match self {
             Self::Map(fields) => fields.iter().find(|(name, _)| name == key).map(|(_, value)| value),
-            Self::Null | Self::Bool(_) | Self::Integer(_) | Self::Text(_) | Self::List(_) => None,
-        })
+            Self::Null | Self::Bool(_) | Self::Integer(_) | Self::Text(_) | Self::Plain(_) | Self::List(_) => None,
+        }
     }
 
-    /// The text under a path of keys; empty if there is none.
-    pub(crate) fn text_at(&self, path: &str) -> &str {
-        match self.at(path) {
-            Some(Self::Text(text)) => text,
-            _ => "",
+    /// The text of a scalar.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Plain(text) => Some(text),
+            Self::Null | Self::Bool(_) | Self::Integer(_) | Self::List(_) | Self::Map(_) => None,
         }
+    }
+
+    /// The text under a path of keys, such as `metadata/name`; empty if there is none.
+    pub(crate) fn text_at(&self, path: &str) -> &str {
+        path.split('/').try_fold(self, Self::get).and_then(Self::text).unwrap_or_default()
+    }
+
+    /// Adds an annotation to the object's own.
+    pub(crate) fn annotate(&mut self, key: &'static str, value: Cow<'t, str>) {
+        let annotations = self.field("metadata").and_then(|metadata| metadata.field("annotations"));
+        if let Some(Self::Map(fields)) = annotations {
+            fields.push((Cow::Borrowed(key), Self::Text(value)));
+        }
+    }
+
+    /// The map under a key of a map, there already or added.
+    pub(crate) fn field(&mut self, key: &'static str) -> Option<&mut Self> {
+        let Self::Map(fields) = self else {
+            return None;
+        };
+        let position = fields.iter().position(|(name, _)| name == key).unwrap_or(fields.len());
+        if position == fields.len() {
+            fields.push((Cow::Borrowed(key), Self::Map(Vec::new())));
+        }
+        fields.get_mut(position).map(|(_, value)| value)
     }
 
     /// Feeds everything but the contents of texts: which fields there are, of which types, in which order.
     pub(crate) fn hash_shape(&self, hasher: &mut impl Hasher) {
         std::mem::discriminant(self).hash(hasher);
         match self {
-            Self::Null | Self::Text(_) => {}
+            Self::Null | Self::Text(_) | Self::Plain(_) => {}
             Self::Bool(value) => value.hash(hasher),
             Self::Integer(value) => value.hash(hasher),
             Self::List(elements) => {
@@ -216,7 +243,7 @@ impl Serialize for Tree<'_> {
             Self::Null => serializer.serialize_unit(),
             Self::Bool(value) => serializer.serialize_bool(*value),
             Self::Integer(value) => serializer.serialize_i64(*value),
-            Self::Text(value) => serializer.serialize_str(value),
+            Self::Text(value) | Self::Plain(value) => serializer.serialize_str(value),
             Self::List(elements) => {
                 let mut list = serializer.serialize_seq(Some(elements.len()))?;
                 elements.iter().try_for_each(|element| list.serialize_element(element))?;

@@ -14,7 +14,13 @@ pub(crate) fn write(tree: &Tree<'_>) -> Result<String, Error> {
     match tree {
         Tree::Map(fields) if !fields.is_empty() => map(&mut out, fields, 0)?,
         Tree::List(elements) if !elements.is_empty() => list(&mut out, elements, 0)?,
-        Tree::Null | Tree::Bool(_) | Tree::Integer(_) | Tree::Text(_) | Tree::List(_) | Tree::Map(_) => {
+        Tree::Null
+        | Tree::Bool(_)
+        | Tree::Integer(_)
+        | Tree::Text(_)
+        | Tree::Plain(_)
+        | Tree::List(_)
+        | Tree::Map(_) => {
             inline(&mut out, tree, 0)?;
         }
     }
@@ -40,7 +46,13 @@ fn map(out: &mut String, fields: &[(Cow<'_, str>, Tree<'_>)], indent: usize) -> 
                 pad(out, indent);
                 list(out, elements, indent)?;
             }
-            Tree::Null | Tree::Bool(_) | Tree::Integer(_) | Tree::Text(_) | Tree::List(_) | Tree::Map(_) => {
+            Tree::Null
+            | Tree::Bool(_)
+            | Tree::Integer(_)
+            | Tree::Text(_)
+            | Tree::Plain(_)
+            | Tree::List(_)
+            | Tree::Map(_) => {
                 out.push(' ');
                 inline(out, value, indent)?;
             }
@@ -59,7 +71,13 @@ fn list(out: &mut String, elements: &[Tree<'_>], indent: usize) -> Result<(), Er
         match element {
             Tree::Map(fields) if !fields.is_empty() => map(out, fields, indent + 2)?,
             Tree::List(inner) if !inner.is_empty() => list(out, inner, indent + 2)?,
-            Tree::Null | Tree::Bool(_) | Tree::Integer(_) | Tree::Text(_) | Tree::List(_) | Tree::Map(_) => {
+            Tree::Null
+            | Tree::Bool(_)
+            | Tree::Integer(_)
+            | Tree::Text(_)
+            | Tree::Plain(_)
+            | Tree::List(_)
+            | Tree::Map(_) => {
                 inline(out, element, indent)?;
             }
         }
@@ -73,6 +91,7 @@ fn inline(out: &mut String, value: &Tree<'_>, indent: usize) -> Result<(), Error
         Tree::Null => out.push_str("null"),
         Tree::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
         Tree::Integer(number) => out.push_str(&number.to_string()),
+        Tree::Plain(text) => out.push_str(text),
         Tree::List(_) => out.push_str("[]"),
         Tree::Map(_) => out.push_str("{}"),
         Tree::Text(text) if is_literal(text) => {

@@ -156,3 +156,26 @@ fn every_prefix_of_an_example() {
         survives(&format!("the first {end} bytes"), &example.as_bytes()[..end]);
     }
 }
+
+#[test]
+fn lists_of_objects() {
+    let folder = tempfile::tempdir().unwrap();
+    let head = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n";
+    let object = "- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: a}\n  data:\n";
+    let spec = small().replace('\n', "\n  ");
+    let indented = spec.find("apiVersion").map(|start| spec[start..].trim_end()).unwrap();
+    let inputs = [
+        ("many values", format!("{head}{}", "- a\n".repeat(4_000_000))),
+        ("many keys", format!("{head}{object}{}", (0..450_000).map(|n| format!("    k{n}: v\n")).collect::<String>())),
+        ("a long text", format!("{head}{object}    a: |\n{}", "      line\n".repeat(1_400_000))),
+        ("a longer text", format!("{head}{object}    a: {}\n", "x".repeat(20 << 20))),
+        ("deep", format!("{head}- {}", "[".repeat(100_000))),
+        ("many specs of one name", format!("{head}{}", format!("- {indented}\n").repeat(500))),
+        ("zeros", "\0".repeat(4096)),
+    ];
+    for (name, input) in inputs {
+        let list = file(&folder, "list.yaml", input.as_bytes());
+        let output = ends(name, "fn < \"$1\"", &[list]);
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{name}: {:?}", output.status);
+    }
+}

@@ -129,6 +129,18 @@ fn a_wrong_spec_changes_no_branch() {
 }
 
 #[test]
+fn flags_for_the_renderer_are_passed_on() {
+    let checkout = Checkout::new();
+    let mut command = Command::new(root().join("deploy/flux/render-branch"));
+    command.args(["specs", "rendered"]).current_dir(checkout.here());
+    command.env("VALKEY_RENDER", env!("CARGO_BIN_EXE_valkey-render"));
+    let output = with_identity(command.env("RENDER_FLAGS", "--desired-state=custom-resource")).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let files = checkout.files();
+    assert!(files.contains(&"clusters/valkey-gitops.dev_v1alpha1_valkeycluster_sessions.yaml".to_owned()), "{files:?}");
+}
+
+#[test]
 fn an_artifact_is_pushed_under_its_commit_and_then_tagged() {
     let checkout = Checkout::new();
     let folder = checkout.folder.path();

@@ -84,9 +84,22 @@ fn the_definition_of_the_custom_resource_is_what_was_reviewed() {
 
 #[test]
 fn help_is_what_was_reviewed() {
-    let commands = ["", "render", "validate", "diff", "schema", "crd", "explain", "init", "completions", "version"];
+    let commands = [
+        "",
+        "render",
+        "validate",
+        "diff",
+        "schema",
+        "crd",
+        "explain",
+        "init",
+        "cmp",
+        "cmp generate",
+        "completions",
+        "version",
+    ];
     let help = |command: &&str| {
-        let output = if command.is_empty() { run(&["--help"]) } else { run(&[command, "--help"]) };
+        let output = run(&command.split(' ').filter(|word| !word.is_empty()).chain(["--help"]).collect::<Vec<_>>());
         (format!("help {command}").trim().replace(' ', "-"), text(&output.stdout))
     };
     compare("cli", commands.iter().map(help).collect());

@@ -91,6 +91,12 @@ pub fn server_selector(cluster: &ClusterName) -> String {
     format!("{CLUSTER_LABEL}={cluster},{COMPONENT_LABEL}={SERVER}")
 }
 
+/// The pod with this number.
+#[must_use]
+pub fn pod(cluster: &ClusterName, ordinal: u32) -> String {
+    format!("{cluster}-{ordinal}")
+}
+
 /// The claim of a pod's volume.
 #[must_use]
 pub fn claim(cluster: &ClusterName, ordinal: u32) -> String {

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use serde_json::Value as Json;
 
 use crate::cluster::{Cluster, Refusal};
+use crate::overrides::{self, Override};
 use crate::problem::{Complaint, Path, Problem};
 use crate::schema;
 use crate::shape;
@@ -36,6 +37,14 @@ const MOST_PROBLEMS: usize = 1000;
 /// # Errors
 /// Every problem of every document, in the order in which they stand.
 pub fn read(text: &str, namespace: Option<&Namespace>) -> Result<Vec<Read>, Vec<Problem>> {
+    read_with(text, namespace, &[])
+}
+
+/// The same, with values from outside in place of what the text says.
+///
+/// # Errors
+/// Every problem of every document and of what is put into it.
+pub fn read_with(text: &str, namespace: Option<&Namespace>, overrides: &[Override]) -> Result<Vec<Read>, Vec<Problem>> {
     if text.len() > LONGEST_TEXT {
         let message = format!("{} MiB of text, and at most {} are read", text.len() >> 20, LONGEST_TEXT >> 20);
         return Err(whole(Complaint::new(message, "split the file, or check that it is the one you mean")));
@@ -43,7 +52,8 @@ pub fn read(text: &str, namespace: Option<&Namespace>) -> Result<Vec<Read>, Vec<
     let mut found = Vec::new();
     let mut problems = Vec::new();
     for document in documents(text) {
-        problems.extend(read_document(text, document, namespace, &mut found));
+        let news = read_document(text, document, namespace, overrides, &mut found);
+        problems.extend(news.into_iter().map(|problem| overrides::claim(overrides, problem)));
         if problems.len() > MOST_PROBLEMS {
             break;
         }
@@ -90,16 +100,18 @@ fn read_document(
     text: &str,
     document: Range<usize>,
     namespace: Option<&Namespace>,
+    overrides: &[Override],
     found: &mut Vec<Read>,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
     let part = text.get(document.clone()).unwrap_or_default();
-    let Some(root) = tree::parse(part, document.start, &mut problems) else {
+    let Some(mut root) = tree::parse(part, document.start, &mut problems) else {
         return problems;
     };
     if root.value == tree::Value::Null {
         return problems;
     }
+    overrides.iter().for_each(|given| given.apply(&mut root));
     let written = written(&root, &mut problems);
     match written.map(|written| Cluster::check(written, namespace)) {
         Ok(Ok(cluster)) if problems.is_empty() => {

@@ -8,11 +8,16 @@
 
 mod budget;
 mod custom_resource;
+mod documents;
 mod forming;
 mod killed;
+mod outside;
+mod renewing;
 mod rest;
 mod restarting;
 mod scaling;
 mod story;
 mod trouble;
+mod under_load;
 mod wait;
+mod watched;

@@ -97,19 +97,13 @@ fn a_server_that_keeps_nothing_is_killed_and_its_keys_are_elsewhere() {
 #[test]
 fn a_directive_is_changed_on_every_server_while_it_runs() {
     let mut story = with_keys(&[]);
-    let lives = |story: &Story| {
-        let of = |pod: Value| {
-            [pod["metadata"]["uid"].clone(), pod["status"]["containerStatuses"][0]["restartCount"].clone()]
-        };
-        story.pods().into_iter().map(of).collect::<Vec<_>>()
-    };
-    let before = lives(&story);
+    let before = story.lives();
     story.change(&[("/spec/config", json!({"maxmemory-policy": "allkeys-lru"}))]);
     story.until_at_rest();
     for pod in story.pod_names() {
         assert_eq!(story.ask(&pod, "CONFIG GET maxmemory-policy"), "maxmemory-policy\nallkeys-lru\n");
     }
-    assert_eq!(lives(&story), before);
+    assert_eq!(story.lives(), before);
     wait("an event", || {
         let events = story.events();
         if events.iter().any(|(reason, _)| reason == "Configure") { Ok(()) } else { Err(format!("{events:?}")) }

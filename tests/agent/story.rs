@@ -21,27 +21,31 @@ pub(crate) struct Story {
     pub(crate) pocket: Pocket,
     pub(crate) cluster: Cluster,
     form: DesiredState,
-    spec: Value,
+    pub(crate) spec: Value,
     /// After the pocket: room is given back when the servers are gone.
     _room: Room,
 }
 
-/// The programs that were built together with this one.
+/// A program that was built together with this one.
 fn program(name: &str) -> PathBuf {
-    let folder = env::var_os("POCKET_PROGRAMS")
-        .map_or_else(|| env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned(), PathBuf::from);
-    let program = folder.join(name);
-    assert!(program.exists(), "there is no {}: run `make programs`", program.display());
-    program
+    env::current_exe().unwrap().ancestors().nth(2).unwrap().join(name)
+}
+
+/// The agent that the environment names, as the one that is shipped, or else the one that was built together with this program.
+pub(crate) fn agent() -> PathBuf {
+    let named = env::var_os("VALKEY_TOPOLOGY_AGENT").map(|path| root().join(path));
+    let agent = named.unwrap_or_else(|| program("valkey-topology-agent"));
+    assert!(agent.exists(), "there is no {}: run `make build`", agent.display());
+    agent
 }
 
 fn options() -> Options {
     let servers = env::var_os("VALKEY_SERVERS").map_or_else(|| root().join("target/valkey"), PathBuf::from);
     assert!(servers.join("9.1/valkey-server").exists(), "{} has no servers: run `make servers`", servers.display());
-    let agent = program("valkey-topology-agent");
     Options::new(program("pocket-cluster"))
         .with_image("valkey/valkey", servers.join("{series}"))
-        .with_image("valkey-gitops/valkey-topology-agent", agent.parent().unwrap())
+        .with_image("valkey-gitops/valkey-topology-agent", agent().parent().unwrap())
+        .with_image("valkey-gitops/witness", program("witness").parent().unwrap())
 }
 
 /// Neither TLS nor a password.
@@ -149,6 +153,19 @@ impl Story {
         self.pods().iter().map(name).collect()
     }
 
+    /// Which pods there are, and how often each has restarted.
+    pub(crate) fn lives(&self) -> Vec<[Value; 2]> {
+        let life = |pod: Value| {
+            [pod["metadata"]["uid"].clone(), pod["status"]["containerStatuses"][0]["restartCount"].clone()]
+        };
+        self.pods().into_iter().map(life).collect()
+    }
+
+    /// What a Secret holds.
+    pub(crate) fn secret(&self, name: &str) -> Value {
+        self.get("api/v1", &format!("secrets/{name}")).unwrap()["data"].clone()
+    }
+
     pub(crate) fn agent_pods(&self) -> Vec<Value> {
         self.pods_of(spec::names::AGENT)
     }
@@ -208,15 +225,28 @@ impl Story {
 
     /// Waits until a look of the agent, now and not some time ago, finds everything as it should be, and the agent has told so.
     pub(crate) fn until_at_rest(&self) {
+        self.until_checked();
+        self.until_condition("Ready", "True");
+        wait("an agent that is ready", || {
+            let pods = self.agent_pods();
+            if pods.iter().any(is_ready) { Ok(()) } else { Err(json!(pods).to_string()) }
+        });
+    }
+
+    /// Waits until a look of the agent finds everything as it should be.
+    pub(crate) fn until_checked(&self) {
         wait("the cluster as it should be", || match self.agent("check") {
             Ok(Said { code: 0, .. }) => Ok(()),
             Ok(Said { stdout, stderr, .. }) => Err(format!("{stdout}{stderr}")),
             Err(error) => Err(error),
         });
-        self.until_condition("Ready", "True");
-        wait("an agent that is ready", || {
-            let pods = self.agent_pods();
-            if pods.iter().any(is_ready) { Ok(()) } else { Err(json!(pods).to_string()) }
+    }
+
+    /// Waits until the agent has done a step of this kind.
+    pub(crate) fn until_told(&self, kind: &str) {
+        wait(&format!("a step of the kind {kind}"), || {
+            let told = self.events();
+            if told.iter().any(|(reason, _)| reason == kind) { Ok(()) } else { Err(format!("{told:?}")) }
         });
     }
 
@@ -298,12 +328,14 @@ impl Story {
     }
 }
 
-/// A story that went wrong tells what the agent has seen.
+/// A story that went wrong tells what the agent has seen. Every story does, so many lines of it, where `AGENT_LOG` is a number.
 impl Drop for Story {
     #[allow(clippy::print_stderr, reason = "shown where a test fails")]
     fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("{}", self.kubectl(&format!("logs deploy/{} --tail=60", self.name("agent"))));
+        let wanted = env::var("AGENT_LOG");
+        if thread::panicking() || wanted.is_ok() {
+            let lines = wanted.unwrap_or_else(|_| "60".to_owned());
+            eprintln!("{}", self.kubectl(&format!("logs deploy/{} --tail={lines}", self.name("agent"))));
             eprintln!("{}", self.kubectl("get pods -o wide"));
         }
     }

@@ -187,19 +187,38 @@ fn the_password_is_in_no_argument_and_no_environment() {
     });
 }
 
+/// What a client with each of these passwords gets to hear.
+const TRY: &str =
+    "try() { pod0 env REDISCLI_AUTH=\"$1\" valkey-cli -h 127.0.0.1 PING 2>&1 | grep -oE 'PONG|NOAUTH'; }\n";
+
 #[test]
-fn probes_go_on_while_a_password_is_being_rotated() {
+fn a_changed_password_is_taken_besides_the_one_before_and_ends_older_ones() {
+    each_series(&[password()], |story| {
+        let said = story.play(&format!(
+            "start pod0\n{TRY}\
+             cli0 CLUSTER ADDSLOTSRANGE 0 16383 >/dev/null; until_true pod0 sh /etc/valkey/readiness.sh\n\
+             first=$(cat $PODS/0/auth/password)\n\
+             printf '%s' 'a \"new\" \\ one' >$PODS/0/auth/password\n\
+             pod0 sh /etc/valkey/readiness.sh; try \"$first\"; try 'a \"new\" \\ one'; cli0 CONFIG GET primaryauth\n\
+             printf 'the third' >$PODS/0/auth/password\n\
+             pod0 sh /etc/valkey/readiness.sh; try \"$first\"; try 'a \"new\" \\ one'; try 'the third'",
+        ));
+        let wanted = "PONG\nPONG\nprimaryauth\na \"new\" \\ one\nNOAUTH\nPONG\nPONG\n";
+        assert_eq!(said, wanted);
+    });
+}
+
+#[test]
+fn a_server_that_cannot_take_a_changed_password_goes_on_with_the_one_it_has() {
     each_series(&[password()], |story| {
         let said = story.play(
             "start pod0\n\
              cli0 CLUSTER ADDSLOTSRANGE 0 16383 >/dev/null; until_true pod0 sh /etc/valkey/readiness.sh\n\
-             printf 'the new one' >$PODS/0/auth/password\n\
-             pod0 sh /etc/valkey/readiness.sh && pod0 sh /etc/valkey/liveness.sh && echo 'with the old one'\n\
-             cli0 ACL SETUSER default '>the new one' >/dev/null || true\n\
-             cli0 \"ACL SETUSER default resetpass '>the new one'\" >/dev/null\n\
-             pod0 sh /etc/valkey/readiness.sh && echo 'with the new one'",
+             printf 'two\\nlines' >$PODS/0/auth/password\n\
+             pod0 sh /etc/valkey/readiness.sh 2>&1 && pod0 sh /etc/valkey/liveness.sh && echo 'alive and ready'",
         );
-        assert_eq!(said, "with the old one\nwith the new one\n");
+        assert!(said.starts_with("renew.sh: the password has a line break in it"), "{said}");
+        assert!(said.ends_with("alive and ready\n"), "{said}");
     });
 }
 
@@ -223,6 +242,25 @@ fn tls_is_the_only_way_in_over_the_network() {
              cli0 CONFIG GET tls-cluster | tail -n 1; cli0 CONFIG GET tls-replication | tail -n 1",
         );
         assert_eq!(said, "PONG\nrefused\nyes\nyes\n");
+    });
+}
+
+#[test]
+fn a_renewed_certificate_is_shown_without_a_restart() {
+    each_series(&[tls()], |story| {
+        let said = story.play(
+            "start pod0; id=$(cli0 INFO server | grep run_id)\n\
+             cd $PODS/0/tls\n\
+             openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out next -days 3 -extfile names 2>/dev/null\n\
+             chmod 644 next; mv next tls.crt; wanted=$(openssl x509 -in tls.crt -noout -serial)\n\
+             shown() {\n\
+                 pod0 sh /etc/valkey/readiness.sh >/dev/null || true\n\
+                 openssl s_client -connect 127.0.0.1:6379 </dev/null 2>/dev/null | openssl x509 -noout -serial | grep -qx \"$wanted\"\n\
+             }\n\
+             until_true shown\n\
+             [ \"$id\" = \"$(cli0 INFO server | grep run_id)\" ] && echo 'by the same process'",
+        );
+        assert_eq!(said, "by the same process\n");
     });
 }
 

@@ -16,6 +16,7 @@ use agent::access::Access;
 use agent::agent::now;
 use agent::kubernetes::PodFacts;
 use agent::look::Servers;
+use agent::route::Route;
 use planner::{Desired, Labels, Ordinal, Place, Pod, Sight, Template, Time};
 use spec::{Cluster, names};
 
@@ -62,7 +63,7 @@ async fn measure() -> Result<(), Failure> {
     BufReader::new(ready).read_line(&mut String::new())?;
     let cluster = cluster()?;
     let desired = Desired::of(&cluster);
-    let mut servers = Servers::default();
+    let mut servers = Servers::by(Route::Straight);
     let mut times = Vec::new();
     for _ in 0..LOOKS {
         let begun = Instant::now();
@@ -99,6 +100,7 @@ fn facts(node: u32) -> PodFacts {
         place: Place::default(),
         address: Some(IpAddr::V4(address(node))),
         started: Time(0),
+        answered: Time(0),
         terminating: false,
         labels: Labels::default(),
         volume: None,

@@ -2,13 +2,18 @@
 
 use std::fs;
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
-use spec::{Auth, Cluster, Tls};
+use spec::{Auth, Cluster, PasswordSecret, Tls};
+
+use crate::kubernetes::{ApiError, bounded};
 
 /// Where the rendered Deployment mounts them.
 const AUTH_FOLDER: &str = "/etc/valkey-auth";
@@ -19,6 +24,8 @@ const TLS_FOLDER: &str = "/etc/valkey-tls";
 pub struct Access {
     /// The password.
     pub password: Option<String>,
+    /// The one before: servers learn of a change by themselves, and each in its own time.
+    pub former_password: Option<String>,
     /// Whom to trust, and what to show.
     pub tls: Option<Arc<ClientConfig>>,
 }
@@ -34,11 +41,19 @@ pub enum AccessError {
         /// Why.
         error: io::Error,
     },
-    /// A file without what should be in it.
-    #[error("{path} is of no use: {what}")]
+    /// A Secret that cannot be read.
+    #[error("cannot read the Secret {name}: {error}")]
+    Secret {
+        /// The Secret.
+        name: String,
+        /// Why.
+        error: ApiError,
+    },
+    /// Something without what should be in it.
+    #[error("{place} is of no use: {what}")]
     Content {
-        /// The file.
-        path: PathBuf,
+        /// The file, or the Secret and the key.
+        place: String,
         /// What is wrong.
         what: String,
     },
@@ -50,21 +65,45 @@ impl AccessError {
     pub const fn is_passing(&self) -> bool {
         match self {
             Self::File { .. } | Self::Content { .. } => true,
+            Self::Secret { error, .. } => error.is_passing(),
         }
     }
 }
 
-/// The files of a cluster's Secrets, and what was made of them last.
+/// A cluster's Secrets, and what was made of them last.
 #[derive(Debug)]
 pub struct Secrets {
-    auth: PathBuf,
-    tls: PathBuf,
+    source: Source,
+    password: Option<String>,
+    former_password: Option<String>,
     last: Option<(Vec<Vec<u8>>, Arc<ClientConfig>)>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// Where the keys of the Secrets are mounted as files.
+    Folders {
+        auth: PathBuf,
+        tls: PathBuf,
+    },
+    Api(Box<Api<Secret>>),
+}
+
+/// One key of one Secret.
+struct Item {
+    place: String,
+    bytes: Vec<u8>,
+}
+
+impl Item {
+    fn is_of_no_use(&self, what: &str) -> AccessError {
+        AccessError::Content { place: self.place.clone(), what: what.to_owned() }
+    }
 }
 
 impl Default for Secrets {
     fn default() -> Self {
-        Self { auth: AUTH_FOLDER.into(), tls: TLS_FOLDER.into(), last: None }
+        Self::of(Source::Folders { auth: AUTH_FOLDER.into(), tls: TLS_FOLDER.into() })
     }
 }
 
@@ -72,73 +111,115 @@ impl Secrets {
     /// Files in folders other than those of the rendered Deployment.
     #[must_use]
     pub fn at(folder: &Path) -> Self {
-        Self { auth: folder.join("auth"), tls: folder.join("tls"), last: None }
+        Self::of(Source::Folders { auth: folder.join("auth"), tls: folder.join("tls") })
+    }
+
+    /// As the API server has them, for somebody who may read them there: the agent's own role may not.
+    #[must_use]
+    pub fn stored(client: &Client) -> Self {
+        Self::of(Source::Api(Box::new(Api::default_namespaced(client.clone()))))
+    }
+
+    const fn of(source: Source) -> Self {
+        Self { source, password: None, former_password: None, last: None }
     }
 
     /// What a cluster's servers ask for.
     ///
     /// # Errors
-    /// A file is missing, or does not hold what it should.
-    pub fn read(&mut self, cluster: &Cluster) -> Result<Access, AccessError> {
+    /// A Secret is missing, or does not hold what it should.
+    pub async fn read(&mut self, cluster: &Cluster) -> Result<Access, AccessError> {
         let password = match &cluster.auth {
             Auth::Disabled => None,
-            Auth::Password(_) => Some(self.password()?),
+            Auth::Password(secret) => Some(self.source.password(secret).await?),
         };
         let tls = match &cluster.tls {
             Tls::Disabled => None,
-            Tls::Provided { .. } | Tls::Issued { .. } => Some(self.trust()?),
+            Tls::Provided { .. } | Tls::Issued { .. } => Some(self.trust(&cluster.tls_secret_name()).await?),
         };
-        Ok(Access { password, tls })
+        self.note(password.as_deref());
+        Ok(Access { password, former_password: self.former_password.clone(), tls })
     }
 
-    /// As start.sh reads it: line breaks at its end do not count.
-    fn password(&self) -> Result<String, AccessError> {
-        let path = self.auth.join("password");
-        let bytes = read(&path)?;
-        let text = String::from_utf8(bytes).map_err(|_| content(&path, "it is no text"))?;
-        Ok(text.trim_end_matches('\n').to_owned())
+    fn note(&mut self, password: Option<&str>) {
+        if self.password.as_deref() != password {
+            self.former_password = mem::replace(&mut self.password, password.map(str::to_owned));
+        }
     }
 
-    /// Made anew only when a file has changed: servers are connected to by it as long as it stays.
-    fn trust(&mut self) -> Result<Arc<ClientConfig>, AccessError> {
-        let files = ["ca.crt", "tls.crt", "tls.key"].map(|name| self.tls.join(name));
-        let bytes = files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
+    /// Made anew only when something has changed: servers are connected to by it as long as it stays.
+    async fn trust(&mut self, secret: &str) -> Result<Arc<ClientConfig>, AccessError> {
+        let items = self.source.certificates(secret).await?;
+        let bytes = items.iter().map(|item| item.bytes.clone()).collect();
         if let Some((last, trust)) = &self.last
             && *last == bytes
         {
             return Ok(Arc::clone(trust));
         }
-        let trust = Arc::new(trust(&files)?);
+        let trust = Arc::new(trust(&items)?);
         self.last = Some((bytes, Arc::clone(&trust)));
         Ok(trust)
     }
 }
 
-fn trust([authority, chain, key]: &[PathBuf; 3]) -> Result<ClientConfig, AccessError> {
+impl Source {
+    /// As start.sh reads it: line breaks at its end do not count.
+    async fn password(&self, secret: &PasswordSecret) -> Result<String, AccessError> {
+        let item = match self {
+            Self::Folders { auth, .. } => file(&auth.join("password"))?,
+            Self::Api(api) => key(&fetch(api, secret.name.as_ref()).await?, secret.key.as_ref())?,
+        };
+        let text = str::from_utf8(&item.bytes).map_err(|_| item.is_of_no_use("it is no text"))?;
+        Ok(text.trim_end_matches('\n').to_owned())
+    }
+
+    async fn certificates(&self, secret: &str) -> Result<[Item; 3], AccessError> {
+        let [authority, chain, own] = ["ca.crt", "tls.crt", "tls.key"];
+        match self {
+            Self::Folders { tls, .. } => {
+                Ok([file(&tls.join(authority))?, file(&tls.join(chain))?, file(&tls.join(own))?])
+            }
+            Self::Api(api) => {
+                let secret = fetch(api, secret).await?;
+                Ok([key(&secret, authority)?, key(&secret, chain)?, key(&secret, own)?])
+            }
+        }
+    }
+}
+
+fn file(path: &Path) -> Result<Item, AccessError> {
+    let bytes = fs::read(path).map_err(|error| AccessError::File { path: path.to_owned(), error })?;
+    Ok(Item { place: path.display().to_string(), bytes })
+}
+
+async fn fetch(api: &Api<Secret>, name: &str) -> Result<Secret, AccessError> {
+    bounded(api.get(name)).await.map_err(|error| AccessError::Secret { name: name.to_owned(), error })
+}
+
+fn key(secret: &Secret, key: &str) -> Result<Item, AccessError> {
+    let name = secret.metadata.name.as_deref().unwrap_or_default();
+    let bytes = secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.clone());
+    let item = Item { place: format!("the key {key} of the Secret {name}"), bytes: bytes.unwrap_or_default() };
+    if item.bytes.is_empty() { Err(item.is_of_no_use("there is nothing in it")) } else { Ok(item) }
+}
+
+fn trust([authority, chain, key]: &[Item; 3]) -> Result<ClientConfig, AccessError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(authority)? {
-        roots.add(certificate).map_err(|error| content(authority, &error.to_string()))?;
+        roots.add(certificate).map_err(|error| authority.is_of_no_use(&error.to_string()))?;
     }
     let own = certificates(chain)?;
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| content(key, &error.to_string()))?;
+    let secret = PrivateKeyDer::from_pem_slice(&key.bytes).map_err(|error| key.is_of_no_use(&error.to_string()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| content(chain, &error.to_string()))?.with_root_certificates(roots);
-    builder.with_client_auth_cert(own, secret).map_err(|error| content(chain, &error.to_string()))
+    let builder = builder.map_err(|error| chain.is_of_no_use(&error.to_string()))?.with_root_certificates(roots);
+    builder.with_client_auth_cert(own, secret).map_err(|error| chain.is_of_no_use(&error.to_string()))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, AccessError> {
-    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let found = found.map_err(|error| content(path, &error.to_string()))?;
-    if found.is_empty() { Err(content(path, "it holds no certificate")) } else { Ok(found) }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, AccessError> {
-    fs::read(path).map_err(|error| AccessError::File { path: path.to_owned(), error })
-}
-
-fn content(path: &Path, what: &str) -> AccessError {
-    AccessError::Content { path: path.to_owned(), what: what.to_owned() }
+fn certificates(item: &Item) -> Result<Vec<CertificateDer<'static>>, AccessError> {
+    let found = CertificateDer::pem_slice_iter(&item.bytes).collect::<Result<Vec<_>, _>>();
+    let found = found.map_err(|error| item.is_of_no_use(&error.to_string()))?;
+    if found.is_empty() { Err(item.is_of_no_use("it holds no certificate")) } else { Ok(found) }
 }
 
 #[cfg(test)]
@@ -153,32 +234,46 @@ mod tests {
         spec::read(&spec, None).unwrap().remove(0).cluster
     }
 
-    #[test]
-    fn a_password_is_read_as_servers_read_it() {
+    #[tokio::test]
+    async fn a_password_is_read_as_servers_read_it() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("auth")).unwrap();
         fs::write(folder.path().join("auth/password"), " secret \n").unwrap();
-        let access = Secrets::at(folder.path()).read(&cluster("{disabled: true}", "{passwordSecret: {name: c}}"));
+        let cluster = cluster("{disabled: true}", "{passwordSecret: {name: c}}");
+        let access = Secrets::at(folder.path()).read(&cluster).await;
         assert_eq!(access.unwrap().password.as_deref(), Some(" secret "));
     }
 
-    #[test]
-    fn nothing_is_read_that_the_spec_does_not_ask_for() {
+    #[tokio::test]
+    async fn the_password_before_is_remembered() {
         let folder = tempfile::tempdir().unwrap();
-        let access = Secrets::at(folder.path()).read(&cluster("{disabled: true}", "{disabled: true}")).unwrap();
+        fs::create_dir(folder.path().join("auth")).unwrap();
+        let cluster = cluster("{disabled: true}", "{passwordSecret: {name: c}}");
+        let mut secrets = Secrets::at(folder.path());
+        for (password, former) in [("one", None), ("one", None), ("two", Some("one")), ("two", Some("one"))] {
+            fs::write(folder.path().join("auth/password"), password).unwrap();
+            let access = secrets.read(&cluster).await.unwrap();
+            assert_eq!((access.password.as_deref(), access.former_password.as_deref()), (Some(password), former));
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_that_the_spec_does_not_ask_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = Secrets::at(folder.path()).read(&cluster("{disabled: true}", "{disabled: true}")).await.unwrap();
         assert!(access.password.is_none() && access.tls.is_none());
     }
 
-    #[test]
-    fn what_is_missing_or_of_no_use_is_named_with_its_path() {
+    #[tokio::test]
+    async fn what_is_missing_or_of_no_use_is_named_with_its_path() {
         let folder = tempfile::tempdir().unwrap();
         let cluster = cluster("{secretName: c}", "{disabled: true}");
-        let said = |secrets: &mut Secrets| secrets.read(&cluster).unwrap_err().to_string();
-        assert!(said(&mut Secrets::at(folder.path())).contains("tls/ca.crt"));
+        let said = async || Secrets::at(folder.path()).read(&cluster).await.unwrap_err().to_string();
+        assert!(said().await.contains("tls/ca.crt"));
         fs::create_dir(folder.path().join("tls")).unwrap();
         for name in ["ca.crt", "tls.crt", "tls.key"] {
             fs::write(folder.path().join("tls").join(name), "").unwrap();
         }
-        assert!(said(&mut Secrets::at(folder.path())).ends_with("ca.crt is of no use: it holds no certificate"));
+        assert!(said().await.ends_with("ca.crt is of no use: it holds no certificate"));
     }
 }

@@ -1,5 +1,6 @@
 //! Looks, plans, acts, looks again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,9 +11,10 @@ use planner::{Desired, Plan, Step, Time, View};
 use spec::{Cluster, ClusterName, names};
 
 use crate::access::{AccessError, Secrets};
-use crate::kubernetes::{Actions, Cache, Leadership, Source, Written};
+use crate::kubernetes::{Actions, Cache, Leadership, PodFacts, Source, Written};
 use crate::look::{Look, Servers};
 use crate::perform::{Outcome, Performer};
+use crate::route::Route;
 
 /// One agent's eyes and hands.
 pub struct Agent {
@@ -22,6 +24,8 @@ pub struct Agent {
     actions: Actions,
     leadership: Leadership,
     wanted: Option<(Written, Arc<Wanted>)>,
+    /// The pods that were deleted, until Kubernetes says so: what it said before is old.
+    leaving: BTreeSet<Arc<str>>,
 }
 
 /// What should be, as it was last read.
@@ -97,15 +101,17 @@ impl Agent {
         cluster: &ClusterName,
         source: Source,
         secrets: Secrets,
+        route: Route,
         leadership: Leadership,
     ) -> Self {
         Self {
             cache: Cache::watch(client, cluster, source),
-            servers: Servers::default(),
+            servers: Servers::by(route),
             secrets,
             actions: Actions::new(client, cluster),
             leadership,
             wanted: None,
+            leaving: BTreeSet::new(),
         }
     }
 
@@ -124,12 +130,12 @@ impl Agent {
         let revision = written.revision.clone();
         let wanted = self.wanted(written)?;
         let set = self.cache.set().ok_or_else(|| Blind::NoSet(wanted.cluster.name.to_string()))?;
-        let access = self.secrets.read(&wanted.cluster)?;
+        let access = self.secrets.read(&wanted.cluster).await?;
         let scale = set.spec.replicas.and_then(|pods| u32::try_from(pods).ok());
         let generation = set.metadata.generation.unwrap_or_default();
         let observed = set.status.as_ref().and_then(|status| status.observed_generation).unwrap_or_default();
         let is_rendered = revision.is_none() || is_rendered(&set, &wanted.cluster);
-        let pods = self.cache.pods(&set);
+        let pods = self.pods(&set);
         let Wanted { cluster, desired } = &*wanted;
         let look = self.servers.look(cluster, desired, &access, scale.unwrap_or(1), pods, now()).await;
         let now = now();
@@ -137,6 +143,16 @@ impl Agent {
         let settled = observed >= generation;
         let generation = revision.map_or(generation, |revision| revision.generation);
         Ok(Sighting { generation, is_rendered, settled, plan, look, now, wanted })
+    }
+
+    /// What Kubernetes says of the pods, and what it is about to say of those that were deleted.
+    fn pods(&mut self, set: &StatefulSet) -> Vec<PodFacts> {
+        let mut pods = self.cache.pods(set);
+        self.leaving.retain(|uid| pods.iter().any(|facts| facts.pod.uid == *uid));
+        for facts in pods.iter_mut().filter(|facts| self.leaving.contains(&facts.pod.uid)) {
+            facts.pod.terminating = true;
+        }
+        pods
     }
 
     /// The desired state is read anew only when its text has changed.
@@ -159,11 +175,13 @@ impl Agent {
     }
 
     /// Has the steps of a plan done. A step that breaks a law is left out, whatever the plan thinks of it.
-    pub async fn perform(&self, sighting: &Sighting) -> Vec<Outcome> {
+    pub async fn perform(&mut self, sighting: &Sighting) -> Vec<Outcome> {
         let steps = lawful(&sighting.wanted.desired, &sighting.look.view, sighting.plan.steps());
         let (servers, actions, leadership, view) =
             (&self.servers, &self.actions, &self.leadership, &sighting.look.view);
-        Performer { servers, actions, leadership, view }.round(&steps).await
+        let outcomes = Performer { servers, actions, leadership, view }.round(&steps).await;
+        self.leaving.extend(outcomes.iter().filter_map(deleted));
+        outcomes
     }
 }
 
@@ -173,6 +191,12 @@ fn is_rendered(set: &StatefulSet, cluster: &Cluster) -> bool {
     annotations
         .and_then(|all| all.get(names::FINGERPRINT_ANNOTATION))
         .is_some_and(|said| *said == cluster.fingerprint())
+}
+
+/// The pod that a step has deleted.
+fn deleted(outcome: &Outcome) -> Option<Arc<str>> {
+    let Step::DeletePod { uid, .. } = &outcome.step else { return None };
+    outcome.result.is_ok().then(|| Arc::clone(uid))
 }
 
 /// The steps that keep the laws, alone and beside those before them.

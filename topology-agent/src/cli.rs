@@ -1,8 +1,10 @@
 //! From arguments to a command and its exit code.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
+use kube::config::Kubeconfig;
 use kube::{Client, Config};
 use tracing::level_filters::LevelFilter;
 
@@ -10,6 +12,7 @@ use crate::access::Secrets;
 use crate::agent::Sighting;
 use crate::arguments::{Arguments, Command, LogFormat, Place};
 use crate::commands::{check, doctor, one_look, plan, run, status};
+use crate::route::Route;
 
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +34,8 @@ pub enum CommandError {
     System(#[from] std::io::Error),
 }
 
+/// How long the API server may say nothing on a connection.
+const SILENCE: Duration = Duration::from_secs(90);
 /// The exit code of a command that could not be carried out.
 const FAILED: u8 = 3;
 
@@ -53,7 +58,7 @@ async fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Run { place, log_level, log_format, port, identity } => {
             log(log_level, log_format);
             let client = client(&place).await?;
-            run::run(client, &place.cluster, place.desired_state, secrets(&place), identity, port).await?;
+            run::run(client, &place.cluster, place.desired_state, folders(&place), identity, port).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Plan { place } => Ok(plan::plan(&look(&place).await?)),
@@ -63,8 +68,18 @@ async fn obey(command: Command) -> Result<ExitCode, CommandError> {
     }
 }
 
+/// In a pod, servers and Secrets are at hand. Elsewhere, where there is a kubeconfig, they are behind the API server.
 async fn look(place: &Place) -> Result<Sighting, CommandError> {
-    one_look(client(place).await?, &place.cluster, place.desired_state, secrets(place)).await
+    let client = client(place).await?;
+    let is_inside = is_inside();
+    let route = if is_inside { Route::Straight } else { Route::through(&client) };
+    let secrets = if is_inside || place.secrets.is_some() { folders(place) } else { Secrets::stored(&client) };
+    one_look(&client, &place.cluster, place.desired_state, secrets, route).await
+}
+
+/// Where there is no kubeconfig, only a pod has a way to the API server.
+fn is_inside() -> bool {
+    Kubeconfig::read().is_err()
 }
 
 #[allow(clippy::print_stderr, reason = "the one place where a command says why it failed")]
@@ -77,13 +92,16 @@ async fn client(place: &Place) -> Result<Client, CommandError> {
     let mut config = Config::infer().await.map_err(|error| CommandError::NoKubernetes(error.to_string()))?;
     // What is refused for now is asked for again at the next look, when it may no longer be wanted.
     config.default_retry = false;
+    // Longer than a watch is left open without a word: whoever says nothing for so long is not there.
+    config.read_timeout = Some(SILENCE);
+    config.reset_reader_on_write = true;
     if let Some(namespace) = &place.namespace {
         config.default_namespace.clone_from(namespace);
     }
     Client::try_from(config).map_err(|error| CommandError::NoKubernetes(error.to_string()))
 }
 
-fn secrets(place: &Place) -> Secrets {
+fn folders(place: &Place) -> Secrets {
     place.secrets.as_deref().map_or_else(Secrets::default, Secrets::at)
 }
 

@@ -15,4 +15,5 @@ pub mod look;
 mod pace;
 pub mod perform;
 pub mod report;
+pub mod route;
 pub mod valkey;

@@ -12,12 +12,15 @@ use tokio::time::timeout;
 
 use crate::access::Access;
 use crate::kubernetes::PodFacts;
+use crate::route::Route;
 use crate::valkey::{Answer, AskError, Connection, Endpoint, Gauges, ask_all, count_strays};
 
 /// How long all questions to one server may take.
 const LONGEST: Duration = Duration::from_secs(3);
 /// How long, if it gave no answer the last time: one that has come back answers at once, and the others wait no longer for it.
 const IMPATIENT: Duration = Duration::from_millis(500);
+/// One that has come back and is busy needs longer: every so many looks it gets it.
+const PATIENT_EVERY: u32 = 4;
 
 /// What was seen, and what nobody decides by.
 #[derive(Debug, Clone, Default)]
@@ -31,15 +34,18 @@ pub struct Look {
 }
 
 /// The servers of one cluster, with a connection to each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Servers {
+    route: Route,
     contacts: BTreeMap<Ordinal, Arc<Contact>>,
 }
 
 /// A server's pod, and the connection to it.
 #[derive(Debug)]
 pub struct Contact {
+    pod: String,
     uid: Arc<str>,
+    route: Route,
     endpoint: Endpoint,
     state: Mutex<State>,
 }
@@ -47,7 +53,10 @@ pub struct Contact {
 #[derive(Debug, Default)]
 struct State {
     connection: Option<Arc<Connection>>,
-    silent: bool,
+    /// How many looks in a row it gave no answer to.
+    silent: u32,
+    /// When it last answered.
+    answered: Time,
     counted: Option<Counted>,
 }
 
@@ -70,10 +79,18 @@ impl Contact {
         if let Some(connection) = &state.connection {
             return Ok(Arc::clone(connection));
         }
-        let connection = Arc::new(Connection::open(&self.endpoint).await?);
+        let connection = Arc::new(self.connect().await?);
         state.connection = Some(Arc::clone(&connection));
         state.counted = None;
         Ok(connection)
+    }
+
+    /// One more connection.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or does not let us in.
+    pub async fn connect(&self) -> Result<Connection, AskError> {
+        Connection::open(&self.route.entrance(&self.pod, &self.endpoint).await?).await
     }
 
     /// Where the server is, and how it lets us in.
@@ -93,15 +110,20 @@ impl Contact {
         result
     }
 
-    async fn ask(&self, wanted: &Wanted<'_>) -> Result<Answer, AskError> {
+    /// What it answers, and when it last did.
+    async fn ask(&self, wanted: &Wanted<'_>) -> (Result<Answer, AskError>, Time) {
         let silent = self.state.lock().await.silent;
-        let limit = if silent { IMPATIENT } else { LONGEST };
+        let limit = if silent.is_multiple_of(PATIENT_EVERY) { self.route.patience(LONGEST) } else { IMPATIENT };
         let answer = timeout(limit, self.ask_without_limit(wanted)).await.unwrap_or(Err(AskError::TimedOut));
         let answer = self.noted(answer).await;
         let passing =
             answer.as_ref().is_err_and(|error| matches!(error, AskError::Unreachable(_) | AskError::TimedOut));
-        self.state.lock().await.silent = passing;
-        answer
+        let mut state = self.state.lock().await;
+        state.silent = if passing { silent.saturating_add(1) } else { 0 };
+        if answer.is_ok() {
+            state.answered = wanted.now;
+        }
+        (answer, state.answered)
     }
 
     async fn ask_without_limit(&self, wanted: &Wanted<'_>) -> Result<Answer, AskError> {
@@ -141,6 +163,12 @@ struct Wanted<'a> {
 }
 
 impl Servers {
+    /// Servers that are reached in this way.
+    #[must_use]
+    pub const fn by(route: Route) -> Self {
+        Self { route, contacts: BTreeMap::new() }
+    }
+
     /// The contact of a pod.
     #[must_use]
     pub fn contact(&self, pod: Ordinal) -> Option<Arc<Contact>> {
@@ -184,10 +212,15 @@ impl Servers {
             let Some(address) = facts.pod.address else { continue };
             let name = names::host_name(cluster, facts.ordinal.0);
             let tls = access.tls.as_ref().map(|tls| (name, Arc::clone(tls)));
-            let endpoint = Endpoint { address, port: names::CLIENT_PORT, tls, password: access.password.clone() };
+            let (password, former_password) = (access.password.clone(), access.former_password.clone());
+            let endpoint = Endpoint { address, port: names::CLIENT_PORT, tls, password, former_password };
             let known = self.contacts.remove(&facts.ordinal);
             let same = known.filter(|known| known.uid == facts.pod.uid && known.endpoint.is_same(&endpoint));
-            let fresh = || Arc::new(Contact { uid: Arc::clone(&facts.pod.uid), endpoint, state: Mutex::default() });
+            let fresh = || {
+                let (pod, uid, route) =
+                    (names::pod(&cluster.name, facts.ordinal.0), Arc::clone(&facts.pod.uid), self.route.clone());
+                Arc::new(Contact { pod, uid, route, endpoint, state: Mutex::default() })
+            };
             kept.insert(facts.ordinal, same.unwrap_or_else(fresh));
         }
         self.contacts = kept;
@@ -201,8 +234,10 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn add(&mut self, facts: PodFacts, answer: Option<Result<Answer, AskError>>) {
+    fn add(&mut self, facts: PodFacts, asked: Option<(Result<Answer, AskError>, Time)>) {
         let mut pod = facts.pod;
+        let (answer, answered) = asked.map_or((None, Time::default()), |(answer, answered)| (Some(answer), answered));
+        pod.answered = answered;
         pod.sight = match answer {
             None => Sight::Down,
             Some(Ok(answer)) => {

@@ -44,6 +44,15 @@ pub(crate) enum Command {
         #[arg(long, short, default_value = "default")]
         namespace: Namespace,
     },
+    /// Be a plugin of Argo CD, in the folder of an Application
+    Cmp {
+        /// What Argo CD asks for
+        #[command(subcommand)]
+        step: CmpStep,
+    },
+    /// Be a function of kustomize or kpt: a list of objects on standard input, and on standard output with specs rendered
+    #[command(name = "fn")]
+    Function,
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -77,9 +86,33 @@ pub(crate) struct RenderArguments {
     /// Where the agent finds what should be
     #[arg(long, value_enum, default_value_t = Form::ConfigMap)]
     pub(crate) desired_state: Form,
+    /// Say in which order Argo CD applies the objects
+    #[arg(long)]
+    pub(crate) argocd_waves: bool,
     /// Write nothing; compare with what this folder holds, and exit with 1 if it differs
     #[arg(long, value_name = "DIR")]
     pub(crate) check: Option<PathBuf>,
+}
+
+/// What Argo CD asks a plugin for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CmpStep {
+    /// Print the Kubernetes objects of the folder's specs
+    Generate(GenerateArguments),
+    /// Print the names of the folder's specs; nothing if it is no folder of specs
+    Discover,
+    /// Print the parameters that an Application may set
+    Parameters,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArguments {
+    /// The namespace of specs that name none; the Application's destination has to be the same
+    #[arg(long, short)]
+    pub(crate) namespace: Option<Namespace>,
+    /// Do not say in which order Argo CD applies the objects
+    #[arg(long)]
+    pub(crate) no_argocd_waves: bool,
 }
 
 #[derive(Debug, Args)]

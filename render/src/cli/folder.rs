@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::file::{self, Beside};
 
 /// The names of the files that are ours, one a line.
-const INDEX: &str = ".valkey-render-index";
+pub(crate) const INDEX: &str = ".valkey-render-index";
 
 /// Files, by name.
 #[derive(Debug)]

@@ -5,15 +5,17 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use spec::{Cluster, Complaint, Namespace, Problem};
+use spec::{Cluster, Complaint, Namespace, Override, Problem};
 
 use super::failure::{Failure, Source};
 use super::report::Warnings;
 
 /// More than any file of specs has.
-const LONGEST_SPECS: u64 = 8 << 20;
+pub(crate) const LONGEST_SPECS: u64 = 8 << 20;
 /// More than any file of rendered objects has.
 pub(crate) const LONGEST_OBJECTS: u64 = 64 << 20;
+/// More than any list of objects has that is passed on whole.
+pub(crate) const LONGEST_LIST: u64 = 16 << 20;
 /// What `-` is called where people read it.
 pub(crate) const STANDARD_INPUT: &str = "standard input";
 /// As much of what is not text as tells people where it stands.
@@ -22,22 +24,41 @@ const SHOWN: usize = 128;
 /// Some editors write it; it is no part of the text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// The clusters of all specs, with every problem of every file if there is one.
-pub(crate) fn clusters(paths: &[String], namespace: Option<&Namespace>) -> Result<Vec<Cluster>, Failure> {
+/// The clusters of all specs, with every problem of every file if there is one. What may be meant otherwise is told if there is none.
+pub(crate) fn clusters(
+    paths: &[String],
+    namespace: Option<&Namespace>,
+    overrides: &[Override],
+) -> Result<Vec<Cluster>, Failure> {
+    let mut warnings = Warnings::default();
+    let clusters = read_clusters(paths, namespace, overrides, &mut warnings)?;
+    warnings.say();
+    Ok(clusters)
+}
+
+/// The same, without a word of what may be meant otherwise.
+pub(crate) fn quietly(paths: &[String], namespace: Option<&Namespace>) -> Result<Vec<Cluster>, Failure> {
+    read_clusters(paths, namespace, &[], &mut Warnings::default())
+}
+
+fn read_clusters(
+    paths: &[String],
+    namespace: Option<&Namespace>,
+    overrides: &[Override],
+    warnings: &mut Warnings,
+) -> Result<Vec<Cluster>, Failure> {
     let mut found = Vec::new();
     let mut refused = Vec::new();
-    let mut warnings = Warnings::default();
     for source in sources(paths, LONGEST_SPECS)? {
         let source = source?;
-        match spec::read(&source.text, namespace) {
+        match spec::read_with(&source.text, namespace, overrides) {
             Ok(read) => {
-                read.iter().flat_map(|read| &read.warnings).for_each(|warning| warnings.tell(&source, warning));
+                read.iter().flat_map(|read| &read.warnings).for_each(|warning| warnings.add(&source, warning));
                 found.extend(read.into_iter().map(|read| (source.path.clone(), read.cluster)));
             }
             Err(problems) => refused.push((source, problems)),
         }
     }
-    warnings.end();
     if !refused.is_empty() {
         return Err(Failure::Refused(refused));
     }
@@ -74,18 +95,7 @@ pub(crate) fn sources(
 }
 
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let entries = entries.map_err(|error| Failure::io("read", folder, error))?;
-    let is_document = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        path.is_file()
-            && ["yaml", "yml", "json"].contains(&extension)
-            && !name.starts_with('.')
-            && name != "kustomization.yaml"
-    };
-    let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(is_document).collect();
-    files.sort();
+    let files = documents_in(folder)?;
     if files.is_empty() {
         return Err(Failure::Unreadable {
             path: folder.display().to_string(),
@@ -95,12 +105,39 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-fn read_file(path: &Path, longest: u64) -> Result<Source, Failure> {
+/// The YAML and JSON files in a folder, in order. A link that leads nowhere is an error: without what it stood for, something that
+/// runs would be gone from what is rendered.
+pub(crate) fn documents_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = entries.map_err(|error| Failure::io("read", folder, error))?;
+    let mut files = Vec::new();
+    for path in entries.into_iter().map(|entry| entry.path()).filter(|path| has_name_of_document(path)) {
+        let there = fs::metadata(&path).map_err(|error| Failure::io("read", &path, error))?;
+        files.extend(there.is_file().then_some(path));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn has_name_of_document(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    ["yaml", "yml", "json"].contains(&extension)
+        && !name.starts_with('.')
+        && !["kustomization.yaml", "kustomization.yml"].contains(&name)
+}
+
+pub(crate) fn read_file(path: &Path, longest: u64) -> Result<Source, Failure> {
     if path == Path::new("-") {
-        return read(STANDARD_INPUT, io::stdin().lock(), longest);
+        return read_stdin(longest);
     }
     let file = File::open(path).map_err(|error| Failure::io("read", path, error))?;
     read(&path.display().to_string(), file, longest)
+}
+
+/// The text on standard input.
+pub(crate) fn read_stdin(longest: u64) -> Result<Source, Failure> {
+    read(STANDARD_INPUT, io::stdin().lock(), longest)
 }
 
 fn read(path: &str, reader: impl Read, longest: u64) -> Result<Source, Failure> {

@@ -1,11 +1,13 @@
 //! The command line: everything that reads, writes or ends with an exit code. Standard output is data only.
 
 mod arguments;
+mod cmp;
 mod diff;
 mod explain;
 mod failure;
 mod file;
 mod folder;
+mod function;
 mod init;
 mod input;
 mod markdown;
@@ -13,6 +15,8 @@ mod output;
 mod report;
 mod side;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -24,7 +28,7 @@ use failure::Failure;
 
 /// Runs the command that the arguments name.
 pub(crate) fn run() -> ExitCode {
-    let outcome = command(Arguments::parse().command);
+    let outcome = command(Arguments::parse_from(words()).command);
     match outcome {
         Ok(code) => code,
         Err(failure) => {
@@ -32,6 +36,15 @@ pub(crate) fn run() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// What was typed; the name alone says which command it is where it says so.
+fn words() -> Vec<OsString> {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    if words.first().map(Path::new).and_then(Path::file_name).is_some_and(|name| name == function::PROGRAM) {
+        words.insert(1, "fn".into());
+    }
+    words
 }
 
 fn command(command: Command) -> Result<ExitCode, Failure> {
@@ -43,6 +56,8 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
         Command::Crd => print(&render::custom_resource_definition()?),
         Command::Explain { field } => explain::run(field.as_deref().unwrap_or_default()),
         Command::Init { name, namespace } => print(&init::starter(&name, &namespace)),
+        Command::Cmp { step } => Ok(cmp::run(&step)),
+        Command::Function => Ok(function::run()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "valkey-render", &mut script);
@@ -58,8 +73,8 @@ fn print(text: &str) -> Result<ExitCode, Failure> {
 }
 
 fn render(arguments: &RenderArguments) -> Result<ExitCode, Failure> {
-    let clusters = input::clusters(&arguments.specs, arguments.namespace.as_ref())?;
-    let mut renderer = Renderer::with(arguments.desired_state.into());
+    let clusters = input::clusters(&arguments.specs, arguments.namespace.as_ref(), &[])?;
+    let mut renderer = renderer(arguments.argocd_waves).reading(arguments.desired_state.into());
     let mut sink = output::Sink::open(arguments);
     for cluster in &clusters {
         let manifest = renderer.render(cluster)?;
@@ -68,8 +83,13 @@ fn render(arguments: &RenderArguments) -> Result<ExitCode, Failure> {
     sink.close()
 }
 
+/// One that tells Argo CD about order, or does not.
+fn renderer(waves: bool) -> Renderer {
+    if waves { Renderer::with_waves() } else { Renderer::default() }
+}
+
 fn validate(specs: &[String], namespace: Option<&spec::Namespace>) -> Result<ExitCode, Failure> {
-    let clusters = input::clusters(specs, namespace)?;
+    let clusters = input::clusters(specs, namespace, &[])?;
     let mut renderer = Renderer::default();
     let mut lines = String::new();
     for cluster in &clusters {

@@ -13,39 +13,65 @@ use super::failure::{Failure, Source};
 const MOST_PROBLEMS: usize = 50;
 /// A line that is longer is cut around the place, before the renderer crops it to a screen.
 const LONGEST_LINE: usize = 4096;
+/// More is not said where the reader has few lines, in bytes.
+const SHORT: usize = 4096;
 
 /// Says why a command failed.
 pub(crate) fn failure(failure: &Failure) {
     let mut lines = String::new();
     if let Failure::Refused(refused) = failure {
-        let problems =
-            refused.iter().flat_map(|(source, problems)| problems.iter().map(move |problem| (source, problem)));
-        for (source, problem) in problems.clone().take(MOST_PROBLEMS) {
+        for (source, problem) in problems(refused).take(MOST_PROBLEMS) {
             lines += &excerpt(Level::ERROR, source, problem);
             lines += "\n\n";
         }
-        lines += &more(problems.count());
+        lines += &more(problems(refused).count());
     }
     say(&format!("{lines}valkey-render: {failure}\n"));
 }
 
-/// What may be meant otherwise, said as it is found, and counted once there is too much of it.
+/// Says why a step of a plugin failed: the cause first, for it travels to where few lines are shown, and is kept there.
+pub(crate) fn briefly(failure: &Failure) {
+    let Failure::Refused(refused) = failure else {
+        say(&format!("error: {failure}\n"));
+        return;
+    };
+    let mut lines = String::new();
+    let mut left = problems(refused).count();
+    for (source, problem) in problems(refused) {
+        if lines.len() < SHORT {
+            lines += &format!("{}\n\n", excerpt(Level::ERROR, source, problem));
+            left -= 1;
+        }
+    }
+    match left {
+        0 => say(lines.trim_end_matches('\n')),
+        left => say(&format!("{lines}… and {left} more")),
+    }
+    say("\n");
+}
+
+/// What may be meant otherwise, told in the end, and only counted once there is too much of it.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings {
     found: usize,
+    lines: String,
 }
 
 impl Warnings {
-    pub(crate) fn tell(&mut self, source: &Source, problem: &Problem) {
+    pub(crate) fn add(&mut self, source: &Source, problem: &Problem) {
         self.found += 1;
         if self.found <= MOST_PROBLEMS {
-            say(&format!("{}\n\n", excerpt(Level::WARNING, source, problem)));
+            self.lines += &format!("{}\n\n", excerpt(Level::WARNING, source, problem));
         }
     }
 
-    pub(crate) fn end(self) {
-        say(&more(self.found));
+    pub(crate) fn say(self) {
+        say(&format!("{}{}", self.lines, more(self.found)));
     }
+}
+
+fn problems(refused: &[(Source, Vec<Problem>)]) -> impl Iterator<Item = (&Source, &Problem)> {
+    refused.iter().flat_map(|(source, problems)| problems.iter().map(move |problem| (source, problem)))
 }
 
 fn more(found: usize) -> String {

@@ -107,7 +107,7 @@ fn moved(problem: Problem, by: usize) -> Problem {
 }
 
 /// A misspelled one is meant to be one too. One that was rendered is an object like any other.
-fn is_spec(document: &Value) -> bool {
+pub(crate) fn is_spec(document: &Value) -> bool {
     let field = |name| document.get(name).and_then(Value::as_str).unwrap_or_default();
     let manager = document.pointer("/metadata/labels/app.kubernetes.io~1managed-by");
     let is_rendered = manager.is_some_and(|manager| manager == "valkey-render");
@@ -115,7 +115,7 @@ fn is_spec(document: &Value) -> bool {
 }
 
 /// The documents of a stream, each read by itself: what bounds a document need not bound a stream of them.
-fn documents(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn documents(text: &str) -> Vec<Range<usize>> {
     json_documents(text).unwrap_or_else(|| spec::documents(text))
 }
 
@@ -133,7 +133,7 @@ fn json_documents(text: &str) -> Option<Vec<Range<usize>>> {
 }
 
 /// The values of one document, or of several that end with `...`.
-fn parse(document: &str) -> Result<Vec<Value>, serde_saphyr::Error> {
+pub(crate) fn parse(document: &str) -> Result<Vec<Value>, serde_saphyr::Error> {
     serde_saphyr::from_multiple_with_options(document, options())
 }
 

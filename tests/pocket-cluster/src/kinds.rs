@@ -27,10 +27,11 @@ pub(crate) enum Subresource {
     Scale,
     Eviction,
     Log,
+    PortForward,
 }
 
 impl Subresource {
-    pub(crate) const ALL: [Self; 4] = [Self::Status, Self::Scale, Self::Eviction, Self::Log];
+    pub(crate) const ALL: [Self; 5] = [Self::Status, Self::Scale, Self::Eviction, Self::Log, Self::PortForward];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -38,6 +39,7 @@ impl Subresource {
             Self::Scale => "scale",
             Self::Eviction => "eviction",
             Self::Log => "log",
+            Self::PortForward => "portforward",
         }
     }
 }
@@ -92,12 +94,12 @@ pub(crate) fn all(store: &Store) -> Vec<Arc<Kind>> {
 }
 
 fn builtin() -> Vec<Kind> {
-    use Subresource::{Eviction, Log, Scale, Status};
+    use Subresource::{Eviction, Log, PortForward, Scale, Status};
     let kind = Kind::builtin;
     vec![
         kind("v1", "Namespace", "namespaces", "ns").without_namespace().with(&[Status]),
         kind("v1", "Node", "nodes", "no").without_namespace().with(&[Status]),
-        kind("v1", "Pod", "pods", "po").with(&[Status, Eviction, Log]),
+        kind("v1", "Pod", "pods", "po").with(&[Status, Eviction, Log, PortForward]),
         kind("v1", "Service", "services", "svc").with(&[Status]),
         kind("v1", "ConfigMap", "configmaps", "cm"),
         kind("v1", "Secret", "secrets", ""),
@@ -166,6 +168,7 @@ pub(crate) fn describe(kind: &Kind) -> Vec<Value> {
             Subresource::Scale => ("Scale", "autoscaling", "v1", json!(["get", "patch", "update"])),
             Subresource::Eviction => ("Eviction", "policy", "v1", json!(["create"])),
             Subresource::Log => ("Pod", "", "", json!(["get"])),
+            Subresource::PortForward => ("PodPortForwardOptions", "", "", json!(["create", "get"])),
         };
         let mut value = json!({
             "name": name, "singularName": "", "namespaced": kind.is_namespaced, "kind": kind_name, "verbs": verbs,

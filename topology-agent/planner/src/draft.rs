@@ -46,6 +46,12 @@ impl Draft {
         self.steps.iter().all(|step| matches!(step, Step::Migrate { .. } | Step::Label { .. } | Step::Grow { .. }))
     }
 
+    /// Whether a replica is about to ask all primaries for their votes. Each votes once, so that of two who ask at once neither may have
+    /// a majority; clients then wait for five seconds.
+    pub(crate) fn has_vote(&self) -> bool {
+        self.steps.iter().any(Step::is_vote)
+    }
+
     pub(crate) const fn is_unsettled(&self) -> bool {
         self.unrest
     }

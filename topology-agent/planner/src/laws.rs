@@ -28,7 +28,7 @@ pub enum Law {
     MeetOwn,
     /// A pod is scaled in only when nobody knows its node and it holds nothing.
     LeaveBlank,
-    /// At most one failover of a shard at a time, and none beside a migration.
+    /// At most one failover at a time, and none beside a migration of the shard.
     OneFailover,
     /// No takeover without proof that the old primary is gone.
     ProvenGone,
@@ -78,7 +78,9 @@ pub fn check_round(desired: &Desired, view: &View, steps: &[Step]) -> Result<(),
     let mut disturbed: Vec<NodeId> = steps.iter().filter_map(|step| disturbs(view, step)).collect();
     disturbed.sort_unstable();
     let twice = disturbed.windows(2).any(|pair| pair.first() == pair.last());
-    hold(!twice, Law::OneDown, "two members of one shard would be down, or hand over, at once")
+    hold(!twice, Law::OneDown, "two members of one shard would be down, or hand over, at once")?;
+    let votes = steps.iter().filter(|step| step.is_vote()).count();
+    hold(votes <= 1, Law::OneFailover, "two replicas would ask for the same votes")
 }
 
 /// The primary of the shard in which a step takes a member down or lets another take over.
@@ -387,7 +389,7 @@ impl fmt::Display for Law {
             Self::PromoteSynced => "only a replica in sync, and seen by all, takes over",
             Self::MeetOwn => "only our own nodes are met",
             Self::LeaveBlank => "a pod leaves blank and forgotten",
-            Self::OneFailover => "one failover of a shard at a time",
+            Self::OneFailover => "one failover at a time",
             Self::ProvenGone => "a takeover needs proof that the old primary is gone",
             Self::HaltedStaysHalted => "a halted upgrade stays halted",
         })

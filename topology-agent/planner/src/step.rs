@@ -250,6 +250,12 @@ impl Step {
             Self::Grow { .. } => "Grow",
         }
     }
+
+    /// Whether a replica asks all primaries for their votes.
+    #[must_use]
+    pub const fn is_vote(&self) -> bool {
+        matches!(self, Self::Failover { mode: FailoverMode::Planned | FailoverMode::Forced, .. })
+    }
 }
 
 impl fmt::Display for Target {

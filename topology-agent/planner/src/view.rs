@@ -42,6 +42,8 @@ pub struct Pod {
     pub address: Option<IpAddr>,
     /// When it, or its container, last started; its creation if it never did.
     pub started: Time,
+    /// When its server last answered, as far as anybody remembers; the beginning of time if it never did.
+    pub answered: Time,
     /// Whether Kubernetes is taking it down.
     pub terminating: bool,
     /// The labels that the agent wrote.

@@ -17,6 +17,7 @@ use crate::kubernetes::{Leadership, Source, lead};
 use crate::pace::{Pace, REST};
 use crate::perform::Outcome;
 use crate::report::{Events, Health, Metrics, Publisher, serve, stand, without_sight};
+use crate::route::Route;
 
 /// How long a round that has begun may still take when the agent is told to stop.
 const LAST_ROUND: Duration = Duration::from_secs(15);
@@ -36,7 +37,7 @@ pub(crate) async fn run(
     let (leadership, release, stop) = (Leadership::default(), Arc::new(Notify::new()), Stop::default());
     let metrics = Metrics::new(client.default_namespace(), cluster);
     let mut watch = Watch {
-        agent: Agent::new(&client, cluster, source, secrets, leadership.clone()),
+        agent: Agent::new(&client, cluster, source, secrets, Route::Straight, leadership.clone()),
         publisher: Publisher::new(client.clone(), cluster, source, leadership.clone()),
         events: Events::new(client.clone(), identity.clone()),
         health: Health::default(),
@@ -69,9 +70,9 @@ struct Watch {
 impl Watch {
     /// Turns until told to stop. A round that has begun is brought to its end.
     async fn keep(&mut self, stop: &Stop) {
-        while let Err(error) = self.agent.cache().ready().await {
-            tracing::warn!(%error, "Kubernetes does not say what there is");
-            self.health.note(Err(format!("Kubernetes does not say what there is: {error}")));
+        tokio::select! {
+            () = self.prepare() => {}
+            () = stop.told() => return,
         }
         while !stop.is_told() {
             let turn = self.turn();
@@ -88,6 +89,14 @@ impl Watch {
         }
     }
 
+    /// Waits until Kubernetes says what there is.
+    async fn prepare(&mut self) {
+        while let Err(error) = self.agent.cache().ready().await {
+            tracing::warn!(%error, "Kubernetes does not say what there is");
+            self.health.note(Err(format!("Kubernetes does not say what there is: {error}")));
+        }
+    }
+
     /// One look, and what follows from it; then, how long to pause.
     async fn turn(&mut self) -> Duration {
         let begun = Instant::now();
@@ -98,6 +107,9 @@ impl Watch {
         self.tell(&sighting, begun.elapsed());
         if !self.leadership.holds() {
             return REST;
+        }
+        if !self.agent.cache().is_current() {
+            return self.pace.after_nothing();
         }
         let outcomes = self.agent.perform(&sighting).await;
         self.tell_outcomes(&sighting, &outcomes);
@@ -129,6 +141,11 @@ impl Watch {
         tracing::warn!("{blind}");
         self.metrics.note_leader(self.leadership.holds());
         self.health.note(Err(blind.to_string()));
+        if let Some(set) = self.agent.cache().set()
+            && self.leadership.holds()
+        {
+            self.events.tell_blind(&set, &blind.to_string());
+        }
         let generation = self.agent.cache().desired().and_then(|written| written.revision).map(|it| it.generation);
         self.publish(without_sight(&self.status, blind, generation));
         self.pace.after_nothing()

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use planner::{Ordinal, Shard, survey};
+use spec::names;
 
 use crate::agent::Sighting;
 use crate::arguments::OutputFormat;
@@ -47,7 +48,7 @@ fn table(sighting: &Sighting, summary: &str, shards: &[Shard]) -> String {
 }
 
 fn row(sighting: &Sighting, shard: &Shard) -> [String; 6] {
-    let name = |pod: Ordinal| format!("{}-{}", sighting.wanted.cluster.name, pod.0);
+    let name = |pod: Ordinal| names::pod(&sighting.wanted.cluster.name, pod.0);
     let server = shard.primary.and_then(|pod| sighting.look.view.pods.get(&pod)).and_then(planner::Pod::server);
     let replicas = shard.replicas.iter().map(|replica| {
         let doubt = if replica.in_sync { "" } else { " (not in sync)" };

@@ -35,7 +35,7 @@ impl Actions {
     }
 
     fn pod_name(&self, pod: Ordinal) -> String {
-        format!("{}-{}", self.cluster, pod.0)
+        names::pod(&self.cluster, pod.0)
     }
 
     /// The pod as it is right now, not as a watch last told; none if there is none.
@@ -90,13 +90,23 @@ impl Actions {
         bounded(self.claims.patch(&names::claim(&self.cluster, pod.0), &parameters(), &patch)).await.map(drop)
     }
 
+    /// The uid of a pod's claim; none if there is none.
+    ///
+    /// # Errors
+    /// The API server does not say.
+    pub async fn claim(&self, pod: Ordinal) -> Result<Option<String>, ApiError> {
+        let claim = bounded(self.claims.get_opt(&names::claim(&self.cluster, pod.0))).await?;
+        Ok(claim.and_then(|claim| claim.metadata.uid))
+    }
+
     /// Gives the volume of a pod up; it goes once the pod does. One that is gone already is fine.
     ///
     /// # Errors
-    /// The API server does not do it.
-    pub async fn delete_claim(&self, pod: Ordinal) -> Result<(), ApiError> {
-        let name = names::claim(&self.cluster, pod.0);
-        match bounded(self.claims.delete(&name, &DeleteParams::default())).await {
+    /// The API server does not do it, or the claim is another one by now.
+    pub async fn delete_claim(&self, pod: Ordinal, uid: String) -> Result<(), ApiError> {
+        let preconditions = Preconditions { uid: Some(uid), resource_version: None };
+        let parameters = DeleteParams::default().preconditions(preconditions);
+        match bounded(self.claims.delete(&names::claim(&self.cluster, pod.0), &parameters)).await {
             Ok(_) | Err(ApiError::Missing) => Ok(()),
             Err(error) => Err(error),
         }

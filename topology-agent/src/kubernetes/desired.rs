@@ -1,6 +1,7 @@
 //! Where it is written what should be.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::ValueEnum;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -11,7 +12,7 @@ use spec::{ClusterName, names};
 use tokio::sync::Notify;
 
 use super::object::CustomResource;
-use super::watch::keep;
+use super::watch::{WATCH_SECONDS, keep};
 
 /// Where it is written what should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,15 +50,22 @@ pub(super) enum Desired {
 }
 
 impl Desired {
-    pub(super) fn watch(client: &Client, cluster: &ClusterName, source: Source, changed: &Arc<Notify>) -> Self {
-        let named = |name: &str| watcher::Config::default().fields(&format!("metadata.name={name}"));
+    pub(super) fn watch(
+        client: &Client,
+        cluster: &ClusterName,
+        source: Source,
+        changed: &Arc<Notify>,
+        broken: &mut Vec<Arc<AtomicBool>>,
+    ) -> Self {
+        let all = watcher::Config::default().timeout(WATCH_SECONDS);
+        let named = |name: &str| all.fields(&format!("metadata.name={name}"));
         let client = client.clone();
         match source {
             Source::ConfigMap => {
-                Self::Map(keep(Api::default_namespaced(client), named(&names::desired(cluster)), changed))
+                Self::Map(keep(Api::default_namespaced(client), named(&names::desired(cluster)), changed, broken))
             }
             Source::CustomResource => {
-                Self::Object(keep(Api::default_namespaced(client), named(cluster.as_str()), changed))
+                Self::Object(keep(Api::default_namespaced(client), named(cluster.as_str()), changed, broken))
             }
         }
     }

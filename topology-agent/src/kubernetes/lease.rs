@@ -1,8 +1,8 @@
 //! Who is at work: one agent at a time, by a Lease.
 //!
 //! The holder renews it every few seconds. It takes itself for the holder only until a moment that it reckons from before it sent its
-//! last renewal, by a clock that does not jump; others wait longer than that, by their own clocks. So no two act at once, however
-//! late answers are.
+//! last renewal, by a clock that does not jump; others wait longer than that after they have seen the renewal, by their own clocks. So no
+//! two act at once, however late answers are.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,8 +21,10 @@ use super::api::{ApiError, bounded};
 const LENGTH: Duration = Duration::from_secs(15);
 /// How long its holder acts on it: a little less.
 const TRUSTED: Duration = Duration::from_secs(12);
-/// How often it is renewed, and looked at by others.
+/// How often it is renewed, and looked at by others; time that an answer takes is part of it.
 const PAUSE: Duration = Duration::from_secs(2);
+/// At least between an answer and the next request.
+const SOON: Duration = Duration::from_millis(200);
 
 /// Whether this agent is the one at work.
 #[derive(Debug, Clone, Default)]
@@ -32,9 +34,9 @@ pub struct Leadership {
 }
 
 impl Leadership {
-    /// That of an agent without rivals, as a command on somebody's machine that changes nothing.
+    /// That of somebody who never leads, as a command that changes nothing.
     #[must_use]
-    pub fn none() -> Self {
+    pub fn never() -> Self {
         Self::default()
     }
 
@@ -60,18 +62,17 @@ impl Leadership {
 
 /// Tries for the lease of this name, and keeps it, until `stop`; then gives it back.
 pub async fn lead(client: Client, name: String, holder: String, leadership: Leadership, stop: Arc<Notify>) {
-    let mut candidate = Candidate { leases: Api::default_namespaced(client), name, holder, seen: None };
+    let mut candidate = Candidate { leases: Api::default_namespaced(client), name, holder, ours: None, seen: None };
     loop {
         let asked = Instant::now();
-        match candidate.try_for_it(asked).await {
-            Ok(true) => leadership.set(Some(asked + TRUSTED)),
-            Ok(false) => leadership.set(None),
+        match candidate.try_for_it().await {
+            Ok(until) => leadership.set(until),
             // What was held is held on to until its end.
             Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
         }
         tokio::select! {
             () = stop.notified() => break,
-            () = sleep(PAUSE) => {}
+            () = sleep(PAUSE.saturating_sub(asked.elapsed()).max(SOON)) => {}
         }
     }
     if leadership.holds() {
@@ -86,17 +87,23 @@ struct Candidate {
     leases: Api<Lease>,
     name: String,
     holder: String,
-    /// The version of the lease when it was last seen to change, and when that was by our own clock.
+    /// The lease as we wrote it last: renewed without being asked for, a slow API server costs half as much.
+    ours: Option<Lease>,
+    /// The version of somebody else's lease, and when it was first seen by our own clock.
     seen: Option<(String, Instant)>,
 }
 
 impl Candidate {
-    /// Whether the lease is ours after this.
-    async fn try_for_it(&mut self, now: Instant) -> Result<bool, ApiError> {
+    /// Until when the lease is ours after this, if it is.
+    async fn try_for_it(&mut self) -> Result<Option<Instant>, ApiError> {
+        if let Some(ours) = self.ours.take() {
+            return self.write(Some(ours)).await;
+        }
         let Some(lease) = bounded(self.leases.get_opt(&self.name)).await? else {
             return self.write(None).await;
         };
-        if self.is_free(&lease, now) { self.write(Some(lease)).await } else { Ok(false) }
+        // It is as old as that at most, so that nobody is outwaited too early.
+        if self.is_free(&lease, Instant::now()) { self.write(Some(lease)).await } else { Ok(None) }
     }
 
     /// Ours, given back, or unchanged for longer than its holder may act on it.
@@ -116,20 +123,23 @@ impl Candidate {
     }
 
     /// Writes our name into the lease, unless someone else was faster.
-    async fn write(&self, lease: Option<Lease>) -> Result<bool, ApiError> {
-        let parameters = PostParams::default();
+    async fn write(&mut self, lease: Option<Lease>) -> Result<Option<Instant>, ApiError> {
+        let (asked, parameters, ours) = (Instant::now(), PostParams::default(), self.renewed(lease.as_ref()));
         let written = match &lease {
-            None => bounded(self.leases.create(&parameters, &self.ours(None))).await,
-            Some(lease) => bounded(self.leases.replace(&self.name, &parameters, &self.ours(Some(lease)))).await,
+            None => bounded(self.leases.create(&parameters, &ours)).await,
+            Some(_) => bounded(self.leases.replace(&self.name, &parameters, &ours)).await,
         };
         match written {
-            Ok(_) => Ok(true),
-            Err(ApiError::Conflict) => Ok(false),
+            Ok(written) => {
+                self.ours = Some(written);
+                Ok(Some(asked + TRUSTED))
+            }
+            Err(ApiError::Conflict | ApiError::Missing) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn ours(&self, lease: Option<&Lease>) -> Lease {
+    fn renewed(&self, lease: Option<&Lease>) -> Lease {
         let before = lease.and_then(|lease| lease.spec.clone()).unwrap_or_default();
         let renewal = before.holder_identity.as_deref() == Some(&self.holder);
         let now = MicroTime(Timestamp::now());

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Container, ContainerState, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStatus, PersistentVolumeClaim, Pod};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as KubeTime;
 use planner::{Labels, Ordinal, Place, RoleLabel, Template, Time};
@@ -45,6 +45,7 @@ pub(super) fn facts(
         place: place(pod),
         address: pod.status.as_ref().and_then(|status| status.pod_ip.as_deref()?.parse::<IpAddr>().ok()),
         started: started(pod, state),
+        answered: Time::default(),
         terminating: pod.metadata.deletion_timestamp.is_some(),
         labels: labels(pod),
         volume: claim.and_then(claimed),
@@ -69,8 +70,12 @@ pub fn runs(pod: &Pod) -> bool {
 }
 
 fn server_state(pod: &Pod) -> Option<&ContainerState> {
+    server_status(pod)?.state.as_ref()
+}
+
+fn server_status(pod: &Pod) -> Option<&ContainerStatus> {
     let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
-    containers.iter().find(|container| container.name == names::SERVER_CONTAINER)?.state.as_ref()
+    containers.iter().find(|container| container.name == names::SERVER_CONTAINER)
 }
 
 /// Before the controller has seen the latest template, nobody can tell; then it counts as current.
@@ -93,7 +98,7 @@ fn place(pod: &Pod) -> Place {
 fn started(pod: &Pod, state: Option<&ContainerState>) -> Time {
     let running = state.and_then(|state| state.running.as_ref()?.started_at.as_ref());
     let ended = state.and_then(|state| state.terminated.as_ref()?.started_at.as_ref());
-    let last = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref()?.first()?.last_state.as_ref());
+    let last = server_status(pod).and_then(|status| status.last_state.as_ref());
     let before = last.and_then(|state| state.terminated.as_ref()?.started_at.as_ref());
     running.or(ended).or(before).or(pod.metadata.creation_timestamp.as_ref()).map_or(Time::default(), moment)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -21,6 +22,8 @@ use super::pods::{PodFacts, facts, ordinal};
 
 /// How long the first lists may take.
 const FIRST: Duration = Duration::from_mins(1);
+/// How long the API server may leave a watch open, in seconds: one that nobody is at the other end of any more is soon noticed.
+pub(super) const WATCH_SECONDS: u32 = 60;
 
 /// What Kubernetes says of a cluster.
 pub struct Cache {
@@ -31,25 +34,29 @@ pub struct Cache {
     claims: Store<PersistentVolumeClaim>,
     desired: Desired,
     changed: Arc<Notify>,
+    /// Of each watch, whether it broke and has not begun anew.
+    broken: Vec<Arc<AtomicBool>>,
 }
 
 impl Cache {
     /// Begins to watch. The tasks end with the runtime.
     #[must_use]
     pub fn watch(client: &Client, cluster: &ClusterName, source: Source) -> Self {
-        let changed = Arc::new(Notify::new());
-        let named = |name: &str| watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let (changed, mut broken) = (Arc::new(Notify::new()), Vec::new());
+        let all = || watcher::Config::default().timeout(WATCH_SECONDS);
+        let named = |name: &str| all().fields(&format!("metadata.name={name}"));
         let servers = names::server_selector(cluster);
-        let of_servers = || watcher::Config::default().labels(&servers);
+        let of_servers = || all().labels(&servers);
         let api = || client.clone();
         Self {
             cluster: cluster.clone(),
             namespace: client.default_namespace().to_owned(),
-            pods: keep(Api::default_namespaced(api()), of_servers(), &changed),
-            sets: keep(Api::default_namespaced(api()), named(cluster.as_str()), &changed),
-            claims: keep(Api::default_namespaced(api()), of_servers(), &changed),
-            desired: Desired::watch(client, cluster, source, &changed),
+            pods: keep(Api::default_namespaced(api()), of_servers(), &changed, &mut broken),
+            sets: keep(Api::default_namespaced(api()), named(cluster.as_str()), &changed, &mut broken),
+            claims: keep(Api::default_namespaced(api()), of_servers(), &changed, &mut broken),
+            desired: Desired::watch(client, cluster, source, &changed, &mut broken),
             changed,
+            broken,
         }
     }
 
@@ -66,6 +73,12 @@ impl Cache {
             unit(self.desired.wait().await)
         };
         timeout(FIRST, all).await.map_err(|_| ApiError::TimedOut)?
+    }
+
+    /// Whether what it holds is what there is, as far as the API server can be heard.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        !self.broken.iter().any(|broken| broken.load(Ordering::Relaxed))
     }
 
     /// What the object is called that says what should be.
@@ -104,20 +117,34 @@ impl Cache {
 }
 
 /// Fills a store from a watch that takes up again by itself, with pauses that grow, whatever becomes of it.
-pub(super) fn keep<K>(api: Api<K>, which: watcher::Config, changed: &Arc<Notify>) -> Store<K>
+pub(super) fn keep<K>(
+    api: Api<K>,
+    which: watcher::Config,
+    changed: &Arc<Notify>,
+    all_broken: &mut Vec<Arc<AtomicBool>>,
+) -> Store<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     let (store, writer) = reflector::store();
-    let changed = Arc::clone(changed);
+    let (changed, broken) = (Arc::clone(changed), Arc::<AtomicBool>::default());
+    all_broken.push(Arc::clone(&broken));
     let kind = K::kind(&()).into_owned();
     tokio::spawn(async move {
         let slim = |object: &mut K| object.meta_mut().managed_fields = None;
         let mut events = watcher(api, which).default_backoff().modify(slim).reflect(writer).boxed();
         while let Some(event) = events.next().await {
             match event {
-                Ok(_) => changed.notify_one(),
-                Err(error) => tracing::warn!(kind, %error, "a watch broke, and begins anew"),
+                // The list is not complete yet.
+                Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
+                Ok(watcher::Event::InitDone | watcher::Event::Apply(_) | watcher::Event::Delete(_)) => {
+                    broken.store(false, Ordering::Relaxed);
+                    changed.notify_one();
+                }
+                Err(error) => {
+                    broken.store(true, Ordering::Relaxed);
+                    tracing::warn!(kind, %error, "a watch broke, and begins anew");
+                }
             }
         }
     });

@@ -3,8 +3,10 @@
 //! The order matters: at every moment the slot has one owner, and whoever asks for a key finds it. What is cut short shows as an open
 //! slot, which the next plan carries on with.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::join_all;
 use planner::{SlotSet, Target};
 use tokio::time::Instant;
 
@@ -14,6 +16,8 @@ use crate::valkey::{AskError, Connection, Endpoint, Info, Reply};
 
 /// How long slots are moved before the agent looks again.
 const TURN: Duration = Duration::from_secs(2);
+/// How many slots move side by side.
+const LANES: usize = 8;
 /// How many keys are sent at once: both servers wait for them.
 const BATCH: &str = "50";
 /// How long servers may take to send them, in milliseconds.
@@ -32,20 +36,32 @@ impl<'a> Move<'a> {
         Self { source, target, from, to }
     }
 
-    /// Moves slots one after the other, for as long as a turn lasts.
-    ///
-    /// Connections of its own: databases are chosen on them.
+    /// Moves slots for as long as a turn lasts, several at a time: most of what one takes is waiting for replicas to hear of it.
     pub(super) async fn slots(
         &self,
         slots: &SlotSet,
         fence: impl Fn() -> Result<(), StepError>,
     ) -> Result<(), StepError> {
-        let from = Connection::open(self.from.endpoint()).await?;
-        let to = Connection::open(self.to.endpoint()).await?;
+        let end = Instant::now() + TURN;
+        // The lowest first, whoever takes it: what is left is then as unbroken as it was.
+        let rest = Mutex::new(slots.iter());
+        let next = || rest.lock().unwrap_or_else(PoisonError::into_inner).next().filter(|_| Instant::now() < end);
+        // Every lane brings the slot to its end that it has begun, whatever becomes of the others.
+        join_all((0..LANES).map(|_| self.lane(next, &fence))).await.into_iter().collect()
+    }
+
+    /// Moves slots one after the other, over connections of its own: databases are chosen on them, and a server that waits for its
+    /// replicas lets a connection wait.
+    async fn lane(
+        &self,
+        next: impl Fn() -> Option<u16>,
+        fence: impl Fn() -> Result<(), StepError>,
+    ) -> Result<(), StepError> {
+        let from = self.from.connect().await?;
+        let to = self.to.connect().await?;
         let databases: Vec<u16> =
             Info::read(&from.ask("INFO", &["keyspace"]).await?.text("INFO")?).databases().collect();
-        let end = Instant::now() + TURN;
-        for slot in slots.iter().take_while(|_| Instant::now() < end) {
+        while let Some(slot) = next() {
             self.slot(&from, &to, &slot.to_string(), &databases, &fence).await?;
         }
         Ok(())

@@ -19,12 +19,18 @@ impl Performer<'_> {
             Guard::Follows(primary) => self.follows(pod, primary).await.map(|()| None)?,
             Guard::Alone => self.is_alone(pod).await.map(|()| None)?,
         };
-        self.fence()?;
         match volume {
             Volume::Kept => {}
-            Volume::Fresh => self.actions.delete_claim(pod).await?,
+            Volume::Fresh => self.give_up_volume(pod).await?,
         }
+        self.fence()?;
         Ok(self.actions.delete_pod(pod, uid, version).await?)
+    }
+
+    async fn give_up_volume(&self, pod: Ordinal) -> Result<(), StepError> {
+        let Some(uid) = self.actions.claim(pod).await? else { return Ok(()) };
+        self.fence()?;
+        Ok(self.actions.delete_claim(pod, uid).await?)
     }
 
     /// The pod as Kubernetes has it now, if its server does not run.

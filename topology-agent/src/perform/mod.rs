@@ -92,7 +92,7 @@ impl Performer<'_> {
             Step::Replicate { node, primary } => self.tell(*node, &["REPLICATE", &primary.to_string()]).await,
             Step::Failover { replica, primary, mode } => self.fail_over(*replica, *primary, *mode).await,
             Step::Forget { node, gone } => self.forget(*node, *gone).await,
-            Step::Reset { node } => self.tell(*node, &["RESET", "HARD"]).await,
+            Step::Reset { node } => self.reset(*node).await,
             Step::Migrate { source, target, slots, how } => self.migrate(*source, *target, slots, *how).await,
             Step::CloseSlots { node, slots } => self.close_slots(*node, slots).await,
             Step::Configure { node, settings } => self.configure(*node, settings).await,

@@ -66,6 +66,18 @@ impl Performer<'_> {
         }
     }
 
+    /// A reset empties a replica, but not the files that it starts from: those follow at once, or what was dropped would be back with
+    /// the volume. What holds a key after the reset is left alone.
+    pub(super) async fn reset(&self, node: Target) -> Result<(), StepError> {
+        let (contact, connection) = self.node(node).await?;
+        self.fence()?;
+        contact.noted(connection.tell("CLUSTER", &["RESET", "HARD"]).await).await?;
+        match contact.noted(connection.ask("DBSIZE", &[]).await).await? {
+            Reply::Number(0) => Ok(contact.noted(connection.tell("FLUSHALL", &[]).await).await.map(drop)?),
+            _ => Err(StepError::Changed("it holds keys")),
+        }
+    }
+
     /// Ends when the replica leads, or when servers have given it up.
     pub(super) async fn fail_over(
         &self,

@@ -1,6 +1,6 @@
 //! Kubernetes Events: what was done, and what needs help, where people look for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -18,6 +18,8 @@ use crate::perform::Outcome;
 const MOST: usize = 512;
 /// How long one may take.
 const LONGEST: Duration = Duration::from_secs(5);
+/// How many bytes the API server takes of what one says.
+const LONGEST_NOTE: usize = 1024;
 
 /// Writes events without anyone waiting for them.
 pub struct Events {
@@ -31,27 +33,43 @@ impl Events {
     pub fn new(client: Client, instance: String) -> Self {
         let (sender, receiver) = channel(MOST);
         let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: Some(instance) };
-        tokio::spawn(write(Recorder::new(client, reporter), receiver));
+        tokio::spawn(write(client, reporter, receiver));
         Self { sender, told: BTreeSet::new() }
     }
 
     /// Tells what was done, and what newly needs help.
     pub fn tell(&mut self, set: &StatefulSet, plan: &Plan, outcomes: &[Outcome]) {
         let about = set.object_ref(&());
-        outcomes.iter().for_each(|outcome| self.send(&about, done(outcome)));
+        for outcome in outcomes {
+            self.send(&about, done(outcome));
+        }
         let stuck = |matter: &&Matter| matches!(matter, Matter::Stuck { .. });
         let needed: BTreeSet<String> = plan.matters().iter().filter(stuck).map(ToString::to_string).collect();
-        for help in needed.difference(&self.told) {
-            let event = event(EventType::Warning, "Stuck", "Plan", help.clone());
-            self.send(&about, event);
+        self.told.retain(|told| needed.contains(told));
+        for help in needed {
+            if !self.told.contains(&help) && self.send(&about, event(EventType::Warning, "Stuck", "Plan", help.clone()))
+            {
+                self.told.insert(help);
+            }
         }
-        self.told = needed;
     }
 
-    fn send(&self, about: &ObjectReference, event: Event) {
-        if self.sender.try_send((about.clone(), event)).is_err() {
+    /// Tells why nothing can be seen, once.
+    pub fn tell_blind(&mut self, set: &StatefulSet, why: &str) {
+        if !self.told.contains(why)
+            && self.send(&set.object_ref(&()), event(EventType::Warning, "Blind", "Look", why.to_owned()))
+        {
+            self.told = BTreeSet::from([why.to_owned()]);
+        }
+    }
+
+    /// Whether it waits to be written.
+    fn send(&self, about: &ObjectReference, event: Event) -> bool {
+        let sent = self.sender.try_send((about.clone(), event)).is_ok();
+        if !sent {
             tracing::debug!("an event is dropped, for too many wait");
         }
+        sent
     }
 }
 
@@ -62,12 +80,20 @@ fn done(Outcome { step, result, .. }: &Outcome) -> Event {
     }
 }
 
-fn event(type_: EventType, reason: &str, action: &str, note: String) -> Event {
+fn event(type_: EventType, reason: &str, action: &str, mut note: String) -> Event {
+    note.truncate(note.floor_char_boundary(LONGEST_NOTE));
     Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None }
 }
 
-async fn write(recorder: Recorder, mut events: Receiver<(ObjectReference, Event)>) {
+/// A recorder counts events of one reason as one, whatever they say: so each note has a recorder of its own.
+async fn write(client: Client, reporter: Reporter, mut events: Receiver<(ObjectReference, Event)>) {
+    let mut recorders: HashMap<Option<String>, Recorder> = HashMap::new();
     while let Some((about, event)) = events.recv().await {
+        if recorders.len() > MOST {
+            recorders.clear();
+        }
+        let fresh = || Recorder::new(client.clone(), reporter.clone());
+        let recorder = recorders.entry(event.note.clone()).or_insert_with(fresh);
         match timeout(LONGEST, recorder.publish(&event, &about)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "an event was not written"),

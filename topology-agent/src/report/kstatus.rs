@@ -83,7 +83,7 @@ fn every_condition_is_there_about_one_generation_and_work_is_no_failure() {
 #[test]
 fn blindness_that_passes_is_work_and_one_that_needs_a_change_is_a_failure() {
     let before = status(&sighting(&Plan::Done, true, true));
-    let missing = AccessError::Content { path: "/etc/valkey-tls/tls.crt".into(), what: "half renewed".to_owned() };
+    let missing = AccessError::Content { place: "/etc/valkey-tls/tls.crt".to_owned(), what: "half renewed".to_owned() };
     for (blind, wanted) in [
         (Blind::NoSet("a".to_owned()), Kstatus::InProgress),
         (Blind::NoDesired("ValkeyCluster a".to_owned()), Kstatus::InProgress),

@@ -9,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-use spec::ClusterName;
+use spec::{ClusterName, names};
 
 use crate::agent::Sighting;
 use crate::perform::Outcome;
@@ -154,6 +154,8 @@ impl Metrics {
 
     fn note_plan(&self, plan: &Plan) {
         let current = match plan {
+            // Whatever else is waited for meanwhile.
+            plan if plan.needs_help() => "stuck",
             Plan::Done => "done",
             Plan::Do(..) => "do",
             Plan::Wait(..) => "wait",
@@ -220,7 +222,7 @@ impl NodeMetrics {
     fn note(&self, sighting: &Sighting) {
         self.all().into_iter().for_each(Family::clear);
         for (ordinal, pod) in &sighting.look.view.pods {
-            let label = Pod { pod: format!("{}-{}", sighting.wanted.cluster.name, ordinal.0) };
+            let label = Pod { pod: names::pod(&sighting.wanted.cluster.name, ordinal.0) };
             self.up.get_or_create(&label).set(i64::from(pod.server().is_some()));
             let Some((server, gauges)) = pod.server().zip(sighting.look.gauges.get(ordinal)) else { continue };
             let set = |family: &OfPod, value: i64| {

@@ -1,6 +1,6 @@
 //! Writes the status where people and tools read it, when it has changed, and at most once a second.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -18,6 +18,10 @@ use crate::kubernetes::{ApiError, CustomResource, FIELD_MANAGER, Leadership, Sou
 
 /// The least time between two writes.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The most between two tries of what keeps failing.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How often what was written is looked at again: somebody may have deleted it.
+const TRUSTED: Duration = Duration::from_mins(5);
 /// The key under which the status stands in a ConfigMap.
 const KEY: &str = "status.yaml";
 
@@ -66,30 +70,36 @@ struct Writer {
     place: Place,
     cluster: ClusterName,
     leadership: Leadership,
-    written: Option<Report>,
+    written: Option<(Report, Instant)>,
 }
 
 impl Writer {
     async fn write(mut self, mut latest: watch::Receiver<Option<Report>>) {
+        let mut pause = PAUSE;
         while latest.changed().await.is_ok() {
             let Some(report) = latest.borrow_and_update().clone() else { continue };
             if !self.leadership.holds() {
                 self.written = None;
                 continue;
             }
-            if let Err(error) = self.write_one(report).await {
-                tracing::warn!(%error, "the status was not written");
-                // Tried again with whatever is the latest by then.
-                latest.mark_changed();
+            match self.write_one(report).await {
+                Ok(()) => pause = PAUSE,
+                Err(error) => {
+                    tracing::warn!(%error, "the status was not written");
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    // Tried again with whatever is the latest by then.
+                    latest.mark_changed();
+                }
             }
-            sleep(PAUSE).await;
+            sleep(pause).await;
         }
     }
 
     async fn write_one(&mut self, report: Report) -> Result<(), ApiError> {
-        let before = match self.written.take().filter(|written| written.uid == report.uid) {
-            Some(written) => written.status,
-            None => self.present().await?,
+        let is_known = |(written, since): &(Report, Instant)| written.uid == report.uid && since.elapsed() < TRUSTED;
+        let (before, since) = match self.written.take().filter(is_known) {
+            Some((written, since)) => (written.status, since),
+            None => (self.present().await?, Instant::now()),
         };
         let Report { status, uid, owner } = report;
         let status = status.since(&before, &Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
@@ -99,7 +109,7 @@ impl Writer {
                 Place::Object(objects) => self.apply(objects, &status).await?,
             }
         }
-        self.written = Some(Report { status, uid, owner });
+        self.written = Some((Report { status, uid, owner }, since));
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -17,6 +18,8 @@ use super::metrics::Metrics;
 
 /// How long a client may take to ask.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Without it, Prometheus takes nothing.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// How many may wait to be served.
 const BACKLOG: u32 = 64;
 
@@ -73,7 +76,11 @@ fn respond(path: &str, health: &Health, metrics: &Metrics) -> Response<Full<Byte
             Ok(()) => text(StatusCode::OK, "the cluster is as it should be\n".to_owned()),
             Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         },
-        "/metrics" => text(StatusCode::OK, metrics.text()),
+        "/metrics" => {
+            let mut response = text(StatusCode::OK, metrics.text());
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));
+            response
+        }
         _ => text(StatusCode::NOT_FOUND, "ask for /healthz, /readyz or /metrics\n".to_owned()),
     }
 }

@@ -36,7 +36,7 @@ pub fn stand(sighting: &Sighting, survey: &Survey) -> Status {
 }
 
 fn of_shard(cluster: &Cluster, shard: &Shard) -> ShardStatus {
-    let pod = |pod: planner::Ordinal| format!("{}-{}", cluster.name, pod.0);
+    let pod = |pod: planner::Ordinal| names::pod(&cluster.name, pod.0);
     ShardStatus {
         shard: shard.number,
         primary: shard.primary.map(pod),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use fred::interfaces::ClientLike;
 use fred::prelude::{Builder, Client, Config, Error, ErrorKind, ServerConfig, Value};
 use fred::types::config::{Server, TlsConfig, UnresponsiveConfig};
-use fred::types::{ClusterHash, CustomCommand};
+use fred::types::{ClusterHash, ConnectHandle, CustomCommand};
 use tokio::time::timeout;
 
 use super::reply::{AskError, Reply};
@@ -33,6 +33,8 @@ pub struct Endpoint {
     pub tls: Option<(String, Arc<rustls::ClientConfig>)>,
     /// The password; none if there is none.
     pub password: Option<String>,
+    /// The one before, which a server may still have.
+    pub former_password: Option<String>,
 }
 
 impl Endpoint {
@@ -49,6 +51,17 @@ impl Endpoint {
 #[derive(Debug)]
 pub struct Connection {
     client: Client,
+    _task: Task,
+}
+
+/// The library's own task. Left alone, it would keep the socket for as long as the server does, whatever becomes of the client.
+#[derive(Debug)]
+struct Task(ConnectHandle);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Connection {
@@ -57,12 +70,19 @@ impl Connection {
     /// # Errors
     /// The server cannot be reached in time, is not to be trusted, or does not let us in.
     pub async fn open(endpoint: &Endpoint) -> Result<Self, AskError> {
-        let client = client(endpoint).map_err(|error| understand(&error))?;
-        match timeout(CONNECT, client.init()).await {
+        match (Self::open_with(endpoint, endpoint.password.clone()).await, &endpoint.former_password) {
+            (Err(AskError::Locked(_)), Some(former)) => Self::open_with(endpoint, Some(former.clone())).await,
+            (result, _) => result,
+        }
+    }
+
+    async fn open_with(endpoint: &Endpoint, password: Option<String>) -> Result<Self, AskError> {
+        let client = client(endpoint, password).map_err(|error| understand(&error))?;
+        let connection = Self { _task: Task(client.connect()), client };
+        match timeout(CONNECT, connection.client.wait_for_connect()).await {
             Err(_) => Err(AskError::TimedOut),
             Ok(Err(error)) => Err(understand(&error)),
-            // The task ends with the client.
-            Ok(Ok(_task)) => Ok(Self { client }),
+            Ok(Ok(())) => Ok(connection),
         }
     }
 
@@ -107,7 +127,7 @@ fn words(arguments: &[&str]) -> Vec<Value> {
     arguments.iter().map(|argument| Value::from(*argument)).collect()
 }
 
-fn client(endpoint: &Endpoint) -> Result<Client, Error> {
+fn client(endpoint: &Endpoint, password: Option<String>) -> Result<Client, Error> {
     let host = endpoint.address.to_string();
     let (server, tls) = match &endpoint.tls {
         None => (Server::new(host, endpoint.port), None),
@@ -116,13 +136,8 @@ fn client(endpoint: &Endpoint) -> Result<Client, Error> {
             (server, Some(TlsConfig::from(rustls::ClientConfig::clone(trust))))
         }
     };
-    let config = Config {
-        fail_fast: true,
-        server: ServerConfig::Centralized { server },
-        password: endpoint.password.clone(),
-        tls,
-        ..Config::default()
-    };
+    let config =
+        Config { fail_fast: true, server: ServerConfig::Centralized { server }, password, tls, ..Config::default() };
     let mut builder = Builder::from_config(config);
     builder.set_performance_config(fred::types::config::PerformanceConfig {
         default_command_timeout: ANSWER,

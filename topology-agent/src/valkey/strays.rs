@@ -1,13 +1,16 @@
 //! Keys in slots that their holder does not own: what a migration left behind that somebody closed too early.
 
-use futures::future::try_join_all;
+use futures::future::{try_join, try_join_all};
 use planner::SlotSet;
 
 use super::connection::Connection;
+use super::info::Info;
 use super::reply::{AskError, Reply};
 
 const STATS: &str = "CLUSTER SLOT-STATS";
 const COUNT: &str = "CLUSTER COUNTKEYSINSLOT";
+/// How often a difference may be due to what happened in between.
+const TRIES: usize = 3;
 /// How many counts are on their way at once.
 const SIDE_BY_SIDE: usize = 512;
 
@@ -18,7 +21,7 @@ const SIDE_BY_SIDE: usize = 512;
 /// # Errors
 /// The server does not answer.
 pub async fn count_strays(connection: &Connection, owned: &SlotSet, keys: u64) -> Result<SlotSet, AskError> {
-    if keys == 0 || keys == owned_keys(connection, owned).await? {
+    if keys == 0 || are_all_owned(connection, owned).await? {
         return Ok(SlotSet::EMPTY);
     }
     let others: Vec<u16> = owned.complement().iter().collect();
@@ -28,6 +31,21 @@ pub async fn count_strays(connection: &Connection, owned: &SlotSet, keys: u64) -
         held.extend(some.iter().zip(counts).filter(|(_, count)| *count > 0).map(|(slot, _)| *slot..=*slot));
     }
     Ok(held.into_iter().collect())
+}
+
+/// Both are asked for in one go, which a server answers without doing anything for others in between, most of the time: keys come and
+/// go, and who counts them at two moments finds a difference.
+async fn are_all_owned(connection: &Connection, owned: &SlotSet) -> Result<bool, AskError> {
+    for _ in 0..TRIES {
+        let all = async {
+            Ok(Info::read(&connection.ask("INFO", &["keyspace"]).await?.text("INFO")?).over_databases("keys"))
+        };
+        let (all, of_owned) = try_join(all, owned_keys(connection, owned)).await?;
+        if all == of_owned {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn owned_keys(connection: &Connection, owned: &SlotSet) -> Result<u64, AskError> {

@@ -88,6 +88,7 @@ fn member(pod: u32, role: Role, formed: bool, settings: Arc<BTreeMap<String, Str
         },
         address: Some(address(pod)),
         started: NOW,
+        answered: NOW,
         terminating: false,
         labels: if formed {
             Labels { role: Some(label), shard: u16::try_from(pod / 2).ok() }

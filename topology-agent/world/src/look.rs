@@ -60,6 +60,7 @@ fn seen(world: &World, scenario: &Scenario, ordinal: u8, pod: &Pod, server: Opti
         place: scenario.place(ordinal, pod.generation),
         address: (pod.phase != Phase::Starting).then(|| address(ordinal, pod.generation)),
         started: since,
+        answered: Time::default(),
         terminating: false,
         labels: pod.labels,
         volume: None,

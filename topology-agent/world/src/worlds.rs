@@ -68,7 +68,7 @@ fn recipes() -> Vec<Recipe> {
             name: "forming",
             formed: false,
             brief: 3,
-            full: 5,
+            full: 4,
             faults: vec![Fault::Crash, Fault::Move, Fault::LoseVolume, Fault::Cut, Fault::Mend],
             ..Recipe::default()
         },

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use planner::{
-    Desired, Job, JobState, Link, Matter, Migration, OpenSlot, Opening, Ordinal, Place, Plan, Row, Sight, SlotSet,
-    Span, Step, Template, Time, Trouble, View, plan,
+    Desired, Job, JobState, Link, Matter, Migration, OpenSlot, Opening, Ordinal, Place, Plan, Role, Row, Sight,
+    SlotSet, Span, Step, Template, Time, Trouble, View, plan,
 };
 use spec::{Series, Version};
 use support::{at_rest, id, server, target};
@@ -72,6 +72,50 @@ fn a_cluster_of_which_a_server_refuses_clients_is_not_yet_at_rest() {
 }
 
 #[test]
+fn slots_move_only_to_a_primary_that_serves_clients() {
+    let mut view = uneven();
+    assert!(!migrations(&decide(&view)).is_empty());
+    (0..6).for_each(|pod| server(&mut view, pod).refuses = true);
+    let plan = decide(&view);
+    assert_eq!(migrations(&plan), []);
+    let waits = plan.matters().iter().map(ToString::to_string);
+    assert!(waits.into_iter().any(|wait| wait.starts_with("pod 0: waiting, its server refuses clients")), "{plan:?}");
+}
+
+#[test]
+fn a_primary_hands_over_only_to_a_replica_that_serves_clients() {
+    let handed_over = |refuses| {
+        let mut view = at_rest();
+        view.pods.get_mut(&Ordinal(0)).unwrap().template = Template::Old;
+        server(&mut view, 1).refuses = refuses;
+        decide(&view).steps().iter().any(|step| matches!(step, Step::Failover { .. }))
+    };
+    assert!(handed_over(false) && !handed_over(true));
+}
+
+#[test]
+fn primaries_that_have_to_restart_hand_over_one_after_the_other() {
+    let mut view = at_rest();
+    for pod in [2, 4] {
+        view.pods.get_mut(&Ordinal(pod)).unwrap().template = Template::Old;
+    }
+    let plan = decide(&view);
+    assert_eq!(plan.steps().iter().filter(|step| step.is_vote()).count(), 1, "{plan:?}");
+    assert!(plan.matters().iter().any(|matter| matter.to_string() == "shard 2: waiting, other work goes first"));
+}
+
+#[test]
+fn a_pod_that_is_being_taken_down_is_not_restarted_again() {
+    let restarts = |terminating| {
+        let mut view = at_rest();
+        let pod = view.pods.get_mut(&Ordinal(1)).unwrap();
+        (pod.template, pod.terminating) = (Template::Old, terminating);
+        decide(&view).steps().iter().filter(|step| matches!(step, Step::DeletePod { .. })).count()
+    };
+    assert_eq!((restarts(false), restarts(true)), (1, 0));
+}
+
+#[test]
 fn a_cluster_of_which_a_server_does_not_know_where_to_send_clients_is_not_yet_at_rest() {
     let mut view = at_rest();
     let id = id(&view, 2);
@@ -91,6 +135,32 @@ fn what_is_stuck_needs_help_whatever_is_waited_for_meanwhile() {
     (pod.sight, pod.started) = (Sight::Locked, Time(0));
     let plan = decide(&view);
     assert!(matches!(plan, Plan::Wait(..)) && plan.needs_help(), "{plan:?}");
+}
+
+#[test]
+fn a_node_greets_the_primary_that_it_is_to_follow_where_it_has_not_heard_of_it() {
+    let mut view = at_rest();
+    let [owner, head, member] = [0, 2, 3].map(|pod| id(&view, pod));
+    for row in &mut view.opinions[0].rows {
+        if row.id == head {
+            row.slots = SlotSet::EMPTY;
+        } else if row.id == owner {
+            row.slots = SlotSet::range(0..=10_922);
+        } else if row.id == member {
+            row.role = Some(Role::Primary);
+        }
+    }
+    server(&mut view, 2).keys = 0;
+    let follower = server(&mut view, 3);
+    (follower.role, follower.link, follower.keys) = (Role::Primary, Link::Never, 0);
+    let greets = |view: &View| told(&decide(view)).contains(&"introduce pod 3 to pod 2 at 10.0.1.2".to_owned());
+    let follows = format!("make pod 3 a replica of {}", head.short());
+    assert!(told(&decide(&view)).contains(&follows) && !greets(&view), "{:?}", decide(&view));
+    let mut opinion = view.opinions[0].clone();
+    opinion.rows.retain(|row| row.id != head);
+    view.opinions.push(opinion);
+    server(&mut view, 3).opinion = 1;
+    assert!(!told(&decide(&view)).contains(&follows) && greets(&view), "{:?}", decide(&view));
 }
 
 #[test]

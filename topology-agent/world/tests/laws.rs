@@ -79,6 +79,15 @@ fn a_pod_that_gives_no_answer_is_not_deleted_nor_a_second_member_of_a_shard() {
 }
 
 #[test]
+fn replicas_of_two_shards_do_not_ask_for_the_same_votes() {
+    let view = at_rest();
+    let other = Step::Failover { replica: target(&view, 3), primary: id(&view, 2), mode: FailoverMode::Planned };
+    assert_eq!(law(&view, &other), None);
+    let both = [hand_over(&view), other];
+    assert_eq!(check_round(&desired(3, 1), &view, &both).unwrap_err().law, Law::OneFailover);
+}
+
+#[test]
 fn a_primary_with_replicas_is_not_deleted() {
     let view = at_rest();
     assert_eq!(law(&view, &delete(&view, 0)), Some(Law::HandOverFirst));

@@ -7,6 +7,7 @@ mod defaults;
 mod discovery;
 mod events;
 mod eviction;
+mod forward;
 mod laws;
 mod log;
 mod patch;

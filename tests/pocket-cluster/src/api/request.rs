@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hyper::Method;
 
+use super::forward::Upgrade;
 use crate::kinds::{Kind, Subresource};
 use crate::refusal::{Reason, Refusal};
 use crate::store::Key;
@@ -138,6 +139,8 @@ pub(crate) struct Request {
     pub(crate) content_type: String,
     pub(crate) user_agent: String,
     pub(crate) body: Vec<u8>,
+    /// Present where the client wants to go on over a WebSocket.
+    pub(crate) upgrade: Option<Upgrade>,
 }
 
 impl Request {

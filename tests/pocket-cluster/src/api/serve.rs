@@ -6,20 +6,22 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Limited};
 use hyper::Method;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, SEC_WEBSOCKET_KEY, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::answer::Answer;
+use super::forward::Upgrade;
 use super::request::{Query, Request, Target, Verb};
 use super::rights::{Act, Subject, permit};
 use super::selector::Selection;
-use super::{discovery, eviction, log, read, scale, watch, write};
+use super::{discovery, eviction, forward, log, read, scale, watch, write};
 use crate::audit::Asked;
 use crate::cluster::Cluster;
 use crate::faults::{self, Passage};
@@ -58,11 +60,13 @@ async fn attend(cluster: Arc<Cluster>, stream: TcpStream, acceptor: TlsAcceptor)
         async move { answer(&cluster, request).await }
     });
     // A client that goes away in the middle is no fault of ours.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }
 
 async fn answer(cluster: &Arc<Cluster>, request: hyper::Request<Incoming>) -> Result<Answer, Cut> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let connection = head.extensions.remove::<OnUpgrade>();
+    let upgrade = connection.map(|connection| Upgrade { connection, key: header(&head, SEC_WEBSOCKET_KEY).to_owned() });
     let bearer = header(&head, AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default();
     let Some(subject) = cluster.subjects.of(bearer) else {
         return Ok(Refusal::new(Reason::Unauthorized, "Unauthorized").into());
@@ -75,11 +79,11 @@ async fn answer(cluster: &Arc<Cluster>, request: hyper::Request<Incoming>) -> Re
         return Ok(faults::answer(cluster, &subject, path, &body).await);
     }
     match cluster.faults.befall(&subject, head.method != Method::GET).await {
-        Passage::Open => Ok(hear(cluster, &subject, &head, body)),
+        Passage::Open => Ok(hear(cluster, &subject, &head, body, upgrade)),
         Passage::Refused(refusal) => Ok(refusal.into()),
         Passage::Lost(loss) => {
             if loss.is_performed {
-                drop(hear(cluster, &subject, &head, body));
+                drop(hear(cluster, &subject, &head, body, upgrade));
             }
             if loss.kills {
                 faults::strike(cluster, &subject);
@@ -94,7 +98,7 @@ fn header(head: &Parts, name: HeaderName) -> &str {
 }
 
 /// Answers as far as the subject may ask.
-fn hear(cluster: &Arc<Cluster>, subject: &Subject, head: &Parts, body: Vec<u8>) -> Answer {
+fn hear(cluster: &Arc<Cluster>, subject: &Subject, head: &Parts, body: Vec<u8>, upgrade: Option<Upgrade>) -> Answer {
     let kinds = kinds::all(&cluster.store);
     if let Some(answer) = discovery::answer(head.uri.path(), &kinds) {
         return answer;
@@ -110,6 +114,7 @@ fn hear(cluster: &Arc<Cluster>, subject: &Subject, head: &Parts, body: Vec<u8>) 
         content_type: header(head, CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_owned(),
         user_agent: header(head, USER_AGENT).to_owned(),
         body,
+        upgrade,
     });
     match request {
         Ok(request) => perform_and_note(cluster, subject, request),
@@ -156,11 +161,12 @@ fn check_rights(cluster: &Cluster, subject: &Subject, request: &Request) -> Resu
     if creates { permit(&cluster.store, subject, Act { verb: Verb::Create, ..act }) } else { Ok(()) }
 }
 
-fn perform(cluster: &Arc<Cluster>, request: Request) -> Result<Answer, Refusal> {
+fn perform(cluster: &Arc<Cluster>, mut request: Request) -> Result<Answer, Refusal> {
     match (request.target.subresource, request.verb) {
         (Some(Subresource::Scale), _) => scale::answer(cluster, &request),
         (Some(Subresource::Eviction), _) => eviction::evict(cluster, &request),
         (Some(Subresource::Log), _) => log::answer(cluster, &request),
+        (Some(Subresource::PortForward), _) => forward::answer(cluster, &mut request),
         (_, Verb::Get) => read::get(&cluster.store, &request),
         (_, Verb::List) => read::list(&cluster.store, &request),
         (_, Verb::Watch) => watch::begin(cluster, request),

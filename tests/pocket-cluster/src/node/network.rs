@@ -15,6 +15,9 @@ use tokio::time::timeout;
 const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
 /// Where pods find the API server. It is not the node's, so that a pod can lose the one and keep the other.
 pub(crate) const API_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 244, 255, 254);
+/// The node's Ethernet address. A bridge that has none of its own takes the lowest among its ports', another one whenever a pod
+/// comes that has a lower one, and who has talked to it before goes on talking to nobody for half a minute.
+const BRIDGE: &str = "02:00:00:00:00:01";
 /// An Ethernet address that nobody has: what is sent to it is lost without a sound, as behind a broken switch.
 const NOWHERE: &str = "02:00:00:00:00:00";
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -71,7 +74,7 @@ impl Network {
         ip(
             &[],
             &format!(
-                "link set lo up\nlink add pods type bridge\naddr add {NODE_ADDRESS}/16 dev pods\n\
+                "link set lo up\nlink add pods address {BRIDGE} type bridge\naddr add {NODE_ADDRESS}/16 dev pods\n\
              addr add {API_ADDRESS}/16 dev pods\nlink set pods up\n"
             ),
         )

@@ -84,8 +84,8 @@ fn succeed(situation: &Situation<'_>, node: &Node<'_>, draft: &mut Draft) {
     let unused = situation.is_unused() && situation.is_replaced(node);
     if !unused && situation.followers(node.id).any(hope) {
         match overdue(situation, node.id) {
-            Some(step) => draft.step(step),
-            None => draft.wait(scope, Waiting::Election, situation.now + MOMENT),
+            Some(step) if !draft.has_vote() => draft.step(step),
+            Some(_) | None => draft.wait(scope, Waiting::Election, situation.now + MOMENT),
         }
     } else if situation.is_replaced(node) {
         inherit(situation, node, scope, draft);

@@ -11,9 +11,10 @@ use crate::situation::Situation;
 use crate::step::{FailoverMode, Step, Target};
 use crate::view::{Link, Server};
 
-/// Lets the best member of a shard take over from its primary, as soon as one may.
+/// Lets the best member of a shard take over from its primary, as soon as one may: one shard after the other.
 pub(super) fn hand_over(situation: &Situation<'_>, shard: &Shard, head: NodeId, draft: &mut Draft) {
     match planned(situation, head, shard.replicas()) {
+        Some(_) if draft.has_vote() => draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + MOMENT),
         Some(step) => {
             draft.occupy(head);
             draft.step(step);
@@ -22,8 +23,8 @@ pub(super) fn hand_over(situation: &Situation<'_>, shard: &Shard, head: NodeId, 
     }
 }
 
-/// A planned failover to the best of the candidates; none while none is in sync, the shard is busy with a migration or with another
-/// failover, or not every primary is connected to it.
+/// A planned failover to the best of the candidates; none while none is in sync and serves clients, the shard is busy with a migration
+/// or with another failover, or not every primary is connected to it.
 ///
 /// Valkey asks every primary for its vote once. A primary that is not yet connected to the replica stays silent, the vote fails, and
 /// clients wait for five seconds. So all links are looked at first.
@@ -36,7 +37,8 @@ pub(super) fn planned(
     if busy {
         return None;
     }
-    let fit = candidates.filter(|id| situation.in_sync(*id, primary) && situation.all_voters_see(*id));
+    let open = |id: &NodeId| situation.server(*id).is_some_and(|server| !server.refuses);
+    let fit = candidates.filter(|id| situation.in_sync(*id, primary) && open(id) && situation.all_voters_see(*id));
     let offset = |replica: &Target| situation.server(replica.id).map(|server| server.offset);
     let replica =
         fit.filter_map(|id| situation.target(id)).max_by_key(|replica| (offset(replica), Reverse(*replica)))?;

@@ -16,8 +16,9 @@ use crate::view::{Job, JobState, Server};
 
 /// Slots that move in one go. More would hold the source's writes back for longer at the end; fewer would do so more often.
 const MOST_SLOTS: u16 = 1024;
-/// Slots that move in one go key by key: what is begun is then soon done, and what fails leaves little open.
-const MOST_SLOTS_CLASSIC: u16 = 128;
+/// Slots that are named in one go where they move key by key. Who moves them stops after a while, and then the cluster is looked at
+/// again: no more would get done than that.
+const MOST_SLOTS_CLASSIC: u16 = 512;
 /// Bytes that move in one go, as far as they can be estimated: they pile up on the target until it takes over.
 const MOST_BYTES: u64 = 512 << 20;
 /// After how many failures in a row someone is told.
@@ -85,7 +86,7 @@ fn begin(
     if !free || giver.paused || taker.paused || !is_whole(situation, layout, to) || !draft.has_only_migrations() {
         return false;
     }
-    if !may_try(situation, source, giver, draft) {
+    if !is_open(situation, target, taker, draft) || !may_try(situation, source, giver, draft) {
         return false;
     }
     let how = way(giver, taker);
@@ -100,6 +101,14 @@ fn begin(
     draft.occupy(to);
     draft.step(Step::Migrate { source, target, slots, how });
     true
+}
+
+/// Whether a primary serves clients. In its first two seconds it does not, and what it were given then, nobody would serve.
+fn is_open(situation: &Situation<'_>, target: Target, taker: &Server, draft: &mut Draft) -> bool {
+    if taker.refuses {
+        draft.wait(Scope::Pod(target.pod), Waiting::Refusing, situation.now + MOMENT);
+    }
+    !taker.refuses
 }
 
 /// Whether all that are to follow a primary, and can, are in sync: what it is given would otherwise have fewer copies than it should.

@@ -72,7 +72,7 @@ fn follow(
         }
         Role::Replica(former) if is_needless(situation, former) => {
             draft.occupy(head);
-            draft.step(replicate);
+            draft.step(greeting(situation, node, server, head).unwrap_or(replicate));
             None
         }
         Role::Replica(former) if layout.dissolving.contains(&former) => None,
@@ -85,10 +85,18 @@ fn follow(
         }
         Role::Primary => {
             draft.occupy(head);
-            draft.step(replicate);
+            draft.step(greeting(situation, node, server, head).unwrap_or(replicate));
             None
         }
     }
+}
+
+/// A node follows only whom it knows: by hearsay, one newcomer may take seconds to hear of another.
+fn greeting(situation: &Situation<'_>, node: Target, server: &Server, head: NodeId) -> Option<Step> {
+    let known = situation.view.opinion(server).is_some_and(|opinion| opinion.row(head).is_some());
+    let peer = situation.target(head).filter(|_| !known)?;
+    let (_, about) = situation.seen_pod(head)?;
+    about.address.map(|address| Step::Meet { node, peer, address })
 }
 
 /// Whether a replica keeps no copy that is needed: its primary owns nothing, or is not a primary.

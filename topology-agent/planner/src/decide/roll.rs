@@ -48,10 +48,10 @@ fn revive(situation: &Situation<'_>, halted: bool, draft: &mut Draft) {
 }
 
 /// After a downgrade, a pod that does not come up may have a volume that only the newer series can read. It starts on an empty one, if
-/// it owned nothing and all who own something are there to sync from.
+/// it owned nothing and all who own something, in whoever's view, are there to sync from.
 fn renew(situation: &Situation<'_>, draft: &mut Draft) {
-    let (alive, voters) = situation.voters();
-    if !situation.desired.downgrade || alive < voters {
+    let mut rows = situation.view.opinions.iter().flat_map(|opinion| &opinion.rows).filter(|row| !row.slots.is_empty());
+    if !situation.desired.downgrade || !rows.all(|row| situation.server(row.id).is_some()) {
         return;
     }
     for node in situation.nodes.values() {
@@ -127,7 +127,7 @@ fn restart_one(situation: &Situation<'_>, shard: &Shard, draft: &mut Draft) {
         [] if ready && draft.is_free(head) => next_in_turn(situation, shard, head, draft),
         // What does not get well on an old template may do so on the current one, and there is nothing to lose.
         [one] if ready && *one != head => {
-            let old = situation.seen_pod(*one).filter(|(_, pod)| pod.template == Template::Old);
+            let old = situation.seen_pod(*one).filter(|(_, pod)| pod.template == Template::Old && !pod.terminating);
             old.into_iter().for_each(|(ordinal, pod)| restart(situation, shard, ordinal, *one, pod, draft));
         }
         _ => draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + WHILE),

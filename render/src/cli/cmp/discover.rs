@@ -1,0 +1,48 @@
+//! Whether a folder is one of specs: their names on standard output if so, nothing otherwise. Only what cannot be read is an error.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::super::failure::Failure;
+use super::super::{folder, input, output, side};
+
+/// Tools that render such a folder themselves, perhaps with this program's help.
+const OTHERS: [&str; 5] = ["kustomization.yaml", "kustomization.yml", "Kustomization", "Chart.yaml", folder::INDEX];
+
+pub(crate) fn run() -> Result<(), Failure> {
+    let here = Path::new(".");
+    if OTHERS.iter().any(|name| fs::symlink_metadata(here.join(name)).is_ok()) {
+        return Ok(());
+    }
+    let mut names = String::new();
+    for file in input::documents_in(here)? {
+        let source = input::read_file(&file, input::LONGEST_SPECS);
+        // What cannot be read as text is a mistake in a folder of specs, and none of ours elsewhere.
+        if source.is_ok_and(|source| holds_spec(&source.text)) {
+            names += &format!("{}\n", file.display());
+        }
+    }
+    output::to_stdout(&names)
+}
+
+fn holds_spec(text: &str) -> bool {
+    side::documents(text).into_iter().filter_map(|place| text.get(place)).any(|document| match side::parse(document) {
+        Ok(values) => values.iter().any(|value| side::is_spec(value) && !is_rendered(value)),
+        Err(_) => document.lines().any(begins_spec),
+    })
+}
+
+/// A spec never has this label; what was rendered always has it.
+fn is_rendered(object: &Value) -> bool {
+    let manager = object.pointer("/metadata/labels/app.kubernetes.io~1managed-by");
+    manager.and_then(Value::as_str) == Some("valkey-render")
+}
+
+/// A spec that is no YAML is a spec all the same, and its mistake is to be shown. One inside of a text stands further in.
+fn begins_spec(line: &str) -> bool {
+    let value = line.strip_prefix("kind:").or_else(|| line.strip_prefix("apiVersion:")).unwrap_or_default().trim();
+    let value = value.trim_matches(['"', '\'']);
+    value == "ValkeyCluster" || value.starts_with("valkey-gitops.dev/")
+}

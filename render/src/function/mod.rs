@@ -1,0 +1,128 @@
+//! The renderer as a function on lists of objects, as kustomize and kpt call it: as a generator, with the spec as its configuration;
+//! or as a transformer, with specs, or what was rendered of them before, among the objects.
+//!
+//! ```text
+//! ResourceList --read--> items --specs become their objects, others stay--> items and findings --> ResourceList
+//! ```
+
+mod findings;
+mod foreign;
+mod list;
+mod merge;
+mod options;
+
+use std::collections::BTreeSet;
+
+use spec::{Cluster, Complaint, Path, Problem, names};
+
+use self::list::{Item, ResourceList};
+use self::options::Options;
+use crate::document::Document;
+use crate::error::Error;
+use crate::yaml;
+
+pub use self::findings::{Finding, Severity};
+
+/// What a call comes to.
+#[derive(Debug)]
+pub struct Answer {
+    /// The list that is answered. If something is wrong, it holds the objects as they were.
+    pub list: String,
+    /// What is wrong or worth a look.
+    pub findings: Vec<Finding>,
+}
+
+impl Answer {
+    /// Whether something is wrong.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+}
+
+/// Answers a call; the problem is one of the list itself, and stands in its text.
+///
+/// # Errors
+/// Only by a mistake of this program; see [`Error`].
+pub fn call(text: &str) -> Result<Result<Answer, Problem>, Error> {
+    match ResourceList::read(text) {
+        Ok(list) => answer(list).map(Ok),
+        Err(problem) => Ok(Err(problem)),
+    }
+}
+
+fn answer(list: ResourceList) -> Result<Answer, Error> {
+    let mut findings = Vec::new();
+    let options = options::read(list.config.as_ref(), &mut findings);
+    let clusters = read(&list, &mut findings)?;
+    findings.extend(list.items.iter().filter_map(renamed));
+    let mut answer = Answer { list: String::new(), findings };
+    let items = if answer.is_refusal() { list.items } else { merged(list.items, &clusters, options)? };
+    answer.list = ResourceList::write(items, &answer.findings)?;
+    Ok(answer)
+}
+
+/// The clusters of all specs: of the configuration and among the objects. kustomize passes a generator's spec as both.
+fn read(list: &ResourceList, findings: &mut Vec<Finding>) -> Result<Vec<Cluster>, Error> {
+    let configured = list.config.iter().filter(|config| config.is_spec());
+    let is_configured = |item: &&Item| configured.clone().any(|config| config.identity() == item.identity());
+    let others = list.items.iter().filter(|item| item.is_spec() && !is_configured(item));
+    let mut clusters = Vec::new();
+    let mut seen = BTreeSet::new();
+    for item in configured.clone().chain(others) {
+        for cluster in read_spec(item, findings)? {
+            if !seen.insert((cluster.namespace.clone(), cluster.name.clone())) {
+                let complaint = Complaint::new("is there twice", "rename one of the two, or remove it");
+                findings.push(Finding::of(item, Severity::Error, said("metadata.name", complaint)));
+            }
+            clusters.push(cluster);
+        }
+    }
+    Ok(clusters)
+}
+
+fn read_spec(item: &Item, findings: &mut Vec<Finding>) -> Result<Vec<Cluster>, Error> {
+    let read = spec::read(&yaml::write(&item.tree)?, None);
+    let (read, problems) = read.map_or_else(|problems| (Vec::new(), problems), |read| (read, Vec::new()));
+    let warnings = read.iter().flat_map(|read| read.warnings.clone());
+    findings.extend(warnings.map(|warning| Finding::of(item, Severity::Warning, warning)));
+    findings.extend(problems.into_iter().map(|problem| Finding::of(item, Severity::Error, problem)));
+    Ok(read.into_iter().map(|read| read.cluster).collect())
+}
+
+/// Names and namespace also stand in arguments, host names and certificates. Whoever changes them afterwards changes a part of them;
+/// the desired state tells what they were.
+fn renamed(item: &Item) -> Option<Finding> {
+    let identity = item.identity();
+    let desired =
+        item.tree.get("data").and_then(|data| data.get(names::DESIRED_STATE_KEY)).and_then(|text| text.text());
+    let desired = desired.filter(|_| item.is_rendered() && identity.kind == "ConfigMap")?;
+    let cluster = spec::read(desired, None).ok()?.into_iter().next()?.cluster;
+    let name = names::desired(&cluster.name);
+    if identity.name == name && identity.namespace == cluster.namespace.as_ref() {
+        return None;
+    }
+    let (now, place) = (&identity.name, &identity.namespace);
+    let message =
+        format!("was rendered as `{name}` in namespace `{}`, and is `{now}` in `{place}` now", cluster.namespace);
+    let hint = "rename the spec: have it among `resources`, and render it in `transformers`, which come after namePrefix and namespace";
+    Some(Finding::of(item, Severity::Error, said("metadata.name", Complaint::new(message, hint))))
+}
+
+fn said(path: &str, complaint: Complaint) -> Problem {
+    Problem { path: Path::of(path), complaint, span: None }
+}
+
+fn merged(items: Vec<Item>, clusters: &[Cluster], options: Options) -> Result<Vec<Item>, Error> {
+    let mut renderer = options.renderer();
+    let mut fresh = Vec::new();
+    for cluster in clusters {
+        fresh.extend(renderer.render(cluster)?.documents().iter().map(item_of).collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(merge::merge(items, fresh, clusters))
+}
+
+fn item_of(document: &Document) -> Result<Item, Error> {
+    let tree = foreign::read(document.yaml()).map_err(|problem| Error::Law(problem.to_string()))?;
+    Ok(Item { tree })
+}

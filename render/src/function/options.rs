@@ -1,0 +1,52 @@
+//! What a function's configuration asks for, where it is not a spec: the data of a ConfigMap.
+
+use spec::{Complaint, Path, Problem};
+
+use super::findings::{Finding, Severity};
+use super::list::Item;
+use crate::manifest::Renderer;
+use crate::tree::Tree;
+
+/// Whether to say in which order Argo CD applies the objects.
+const WAVES: &str = "argocd-waves";
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Options {
+    waves: bool,
+}
+
+impl Options {
+    pub(super) fn renderer(self) -> Renderer {
+        if self.waves { Renderer::with_waves() } else { Renderer::default() }
+    }
+}
+
+/// What a configuration asks for; what is wrong with it is found.
+pub(super) fn read(config: Option<&Item>, findings: &mut Vec<Finding>) -> Options {
+    let mut options = Options::default();
+    let Some(config) = config.filter(|config| !config.is_spec()) else {
+        return options;
+    };
+    let mut complain = |path: Path, complaint| {
+        let problem = Problem { path, complaint, span: None };
+        findings.push(Finding::of(config, Severity::Error, problem));
+    };
+    if config.identity().kind != "ConfigMap" {
+        let hint = "pass a ValkeyCluster, or a ConfigMap with options";
+        complain(Path::of("kind"), Complaint::new("is nothing that this function can be configured by", hint));
+    }
+    let Some(Tree::Map(data)) = config.tree.get("data") else {
+        return options;
+    };
+    for (key, value) in data {
+        let path = Path::of("data").key(key.as_ref());
+        match (key.as_ref(), value.text()) {
+            (WAVES, Some("true")) => options.waves = true,
+            (WAVES, Some("false")) => options.waves = false,
+            (WAVES, _) => complain(path, Complaint::new("is not \"true\" or \"false\"", "write one of the two")),
+            _ => complain(path, Complaint::new("there is no such option", format!("the only one is `{WAVES}`"))),
+        }
+    }
+    options
+}

@@ -1,0 +1,72 @@
+//! The examples that are shipped, an Application and a set of them, carried out.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::controller::Target;
+use crate::server::Environment;
+use crate::upload::Upload;
+use crate::{Argo, asking, example, generating, root, with_parameters};
+
+fn shipped_example(name: &str) -> Value {
+    let text = fs::read_to_string(root().join("deploy/argocd/examples").join(name)).unwrap();
+    serde_saphyr::from_str(&text).unwrap()
+}
+
+/// What the repo-server and the controller make of an Application.
+fn carried_out(argo: &Argo, application: &Value) -> Result<Target, String> {
+    let source = &application["spec"]["source"];
+    assert_eq!(source["plugin"]["name"], argo.server.plugin.metadata.name.as_str());
+    let namespace = application["spec"]["destination"]["namespace"].as_str().unwrap();
+    let upload: Upload = argo.upload(source["path"].as_str().unwrap());
+    let parameters = source["plugin"]["parameters"].to_string();
+    let environment: Environment = with_parameters(generating(namespace), &parameters);
+    // A plugin that is named has to take the folder for its own all the same.
+    assert_eq!(argo.server.matches(&upload, &asking()), Ok(true));
+    let ran = argo.server.generate(&upload, &environment)?;
+    Target::of(&ran.stdout, application["metadata"]["name"].as_str().unwrap(), namespace)
+}
+
+#[test]
+fn the_application_renders_its_cluster() {
+    let target = carried_out(&Argo::new(), &shipped_example("application.yaml")).unwrap();
+    assert_eq!(target.objects.len(), 16);
+}
+
+/// The Application that is stamped for a file: fields of the template are those of the file, and its place.
+fn stamped(template: &Value, file: &Value, path: &str) -> Value {
+    let (folder, name) = path.rsplit_once('/').unwrap();
+    let mut text = template.to_string();
+    while let Some((before, rest)) = text.split_once("{{") {
+        let (field, after) = rest.split_once("}}").unwrap();
+        let value = match field.trim() {
+            ".path.path" => folder,
+            ".path.filename" => name,
+            other => file.pointer(&other.replace('.', "/")).unwrap_or_else(|| panic!("{other}")).as_str().unwrap(),
+        };
+        text = format!("{before}{value}{after}");
+    }
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn the_set_has_an_application_for_every_spec_of_a_folder() {
+    let argo = Argo::new();
+    let set = shipped_example("application-set.yaml");
+    let pattern = set["spec"]["generators"][0]["git"]["files"][0]["path"].as_str().unwrap();
+    let folder = pattern.strip_suffix("/*.yaml").unwrap();
+    let mut names = Vec::new();
+    for name in ["production", "minimal", "every-field"] {
+        let path = format!("{folder}/{name}.yaml");
+        argo.write(&path, &example(name));
+        let spec: Value = serde_saphyr::from_str(&example(name)).unwrap();
+        let application = stamped(&set["spec"]["template"], &spec, &path);
+        let target = carried_out(&argo, &application).unwrap();
+        let cluster = spec["metadata"]["name"].as_str().unwrap();
+        assert!(target.objects.keys().all(|(_, _, _, object)| object.starts_with(cluster)), "{name}");
+        names.push(application["metadata"]["name"].clone());
+    }
+    names.dedup();
+    assert_eq!(names.len(), 3, "{names:?}");
+}

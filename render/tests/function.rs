@@ -1,0 +1,226 @@
+//! The function on lists of objects, as kustomize and kpt call it.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use support::{root, run, run_with_input, text};
+
+fn spec(name: &str) -> Value {
+    serde_saphyr::from_str(&fs::read_to_string(root().join(format!("examples/{name}.yaml"))).unwrap()).unwrap()
+}
+
+fn rendered(spec: &Value) -> Vec<Value> {
+    let output = run_with_input(&["render", "--format", "json"], spec.to_string().as_bytes()).stdout;
+    serde_json::Deserializer::from_slice(&output).into_iter().collect::<Result<_, _>>().unwrap()
+}
+
+fn list(items: &[Value]) -> Value {
+    json!({"apiVersion": "config.kubernetes.io/v1", "kind": "ResourceList", "items": items})
+}
+
+/// The exit code, the list that is answered, and what standard error says.
+fn call(list: &Value) -> (i32, Value, String) {
+    let output = run_with_input(&["fn"], list.to_string().as_bytes());
+    let answer = serde_saphyr::from_str(&text(&output.stdout)).unwrap();
+    (output.status.code().unwrap(), answer, text(&output.stderr))
+}
+
+fn items(list: &Value) -> Vec<Value> {
+    let (code, answer, stderr) = call(list);
+    assert_eq!((code, stderr.as_str(), answer.get("results")), (0, "", None), "{answer}");
+    assert_eq!((&answer["kind"], &answer["apiVersion"]), (&json!("ResourceList"), &json!("config.kubernetes.io/v1")));
+    answer["items"].as_array().unwrap().clone()
+}
+
+fn with(mut object: Value, pointer: &str, value: Value) -> Value {
+    *object.pointer_mut(pointer).unwrap() = value;
+    object
+}
+
+fn annotated(mut object: Value, notes: &[(&str, &str)]) -> Value {
+    for (key, value) in notes {
+        object["metadata"]["annotations"][*key] = json!(value);
+    }
+    object
+}
+
+fn other(name: &str) -> Value {
+    let notes = json!({"config.kubernetes.io/index": "0", "internal.config.kubernetes.io/path": "other.yaml"});
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "annotations": notes}, "data": {"a": "eA=="}})
+}
+
+#[test]
+fn specs_become_their_objects_and_others_stay_as_they_are() {
+    let specs = [spec("production"), spec("minimal")];
+    let objects = specs.iter().flat_map(rendered);
+    let expected: Vec<Value> = [other("one"), other("two")].into_iter().chain(objects).collect();
+    let [first, second] = specs.clone();
+    assert_eq!(items(&list(&[first, other("one"), second, other("two")])), expected);
+    assert_eq!(items(&list(&[other("one")])), [other("one")]);
+    assert_eq!(items(&list(&[])), [] as [Value; 0]);
+}
+
+#[test]
+fn a_configuration_that_is_a_spec_is_rendered_once_though_it_comes_twice() {
+    let local = annotated(spec("production"), &[("config.kubernetes.io/local-config", "true")]);
+    let mut twice = list(&[annotated(local.clone(), &[("config.kubernetes.io/index", "0")])]);
+    twice["functionConfig"] = local.clone();
+    assert_eq!(items(&twice), rendered(&spec("production")));
+    twice["items"][0] = annotated(local, &[("internal.config.kubernetes.io/path", "spec.yaml")]);
+    let answered = items(&twice);
+    assert_eq!(answered[1..], rendered(&spec("production")));
+    assert_eq!(answered[0], twice["items"][0], "it stands in a file of a package, and stays");
+
+    let mut among_others = list(&[spec("production"), other("one")]);
+    among_others["functionConfig"] = spec("production");
+    assert_eq!(items(&among_others)[1..], rendered(&spec("production")));
+    let mut alone = list(&[]);
+    alone["functionConfig"] = spec("production");
+    assert_eq!(items(&alone), rendered(&spec("production")));
+}
+
+#[test]
+fn what_was_rendered_before_is_replaced_where_it_stood() {
+    let notes = [("config.kubernetes.io/local-config", "true"), ("internal.config.kubernetes.io/path", "spec.yaml")];
+    let local = annotated(spec("production"), &notes);
+    let mut package = items(&list(&[local.clone(), other("one")]));
+    for (index, item) in package.iter_mut().enumerate() {
+        *item = annotated(item.take(), &[("internal.config.kubernetes.io/path", &format!("file-{index}.yaml"))]);
+    }
+    assert_eq!(items(&list(&package)), package, "nothing to change");
+
+    let position = package.iter().position(|item| item["kind"] == "PodMonitor").unwrap();
+    package[0] = with(package[0].take(), "/spec/shards", json!(5));
+    package[0] = with(package[0].take(), "/spec/monitoring", json!({}));
+    let again = items(&list(&package));
+    assert_eq!(again.len(), package.len() - 2, "no longer monitored");
+    assert!(again.iter().all(|item| !["PodMonitor", "PrometheusRule"].contains(&item["kind"].as_str().unwrap())));
+    let desired =
+        |items: &[Value]| items.iter().find(|item| item["metadata"]["name"] == "sessions-desired").unwrap().clone();
+    assert_ne!(desired(&again)["data"], desired(&package)["data"]);
+    assert_eq!(desired(&again)["metadata"], desired(&package)["metadata"]);
+    assert!(position > 0);
+}
+
+#[test]
+fn objects_of_other_clusters_stay() {
+    let foreign = rendered(&with(spec("production"), "/metadata/namespace", json!("elsewhere")));
+    let all = items(&list(&[&foreign[..], &[spec("production")]].concat()));
+    assert_eq!(all, [foreign, rendered(&spec("production"))].concat());
+}
+
+#[test]
+fn every_mistake_is_a_result_with_its_object_file_and_field() {
+    let notes = [
+        ("config.kubernetes.io/path", "old.yaml"),
+        ("internal.config.kubernetes.io/path", "specs/a.yaml"),
+        ("internal.config.kubernetes.io/index", "1"),
+    ];
+    let bad = annotated(with(spec("production"), "/spec/shards", json!(2)), &notes);
+    let worse = with(spec("minimal"), "/spec/version", json!("7.2"));
+    let (code, answer, stderr) = call(&list(&[other("one"), bad.clone(), worse.clone()]));
+    assert_eq!(code, 3);
+    assert_eq!(answer["items"], json!([other("one"), bad, worse]), "nothing is done by halves");
+    let reference = json!({"apiVersion": "valkey-gitops.dev/v1alpha1", "kind": "ValkeyCluster", "name": "sessions", "namespace": "shop"});
+    let results = answer["results"].as_array().unwrap();
+    let expected = json!({
+        "message": "spec.shards: 2 is not between 3 and 500; fewer than three cannot outvote a lost one",
+        "severity": "error",
+        "resourceRef": reference,
+        "field": {"path": "spec.shards", "currentValue": 2},
+        "file": {"path": "specs/a.yaml", "index": 1},
+    });
+    assert_eq!((&results[0], results.len()), (&expected, 2));
+    assert_eq!(results[1]["field"], json!({"path": "spec.version", "currentValue": "7.2"}));
+    assert!(stderr.starts_with("error: spec.shards: 2 is not between 3 and 500\n"), "{stderr}");
+    assert!(stderr.contains("ValkeyCluster/sessions in specs/a.yaml"), "{stderr}");
+}
+
+#[test]
+fn what_is_worth_a_look_is_a_warning_and_no_failure() {
+    let risky = with(spec("production"), "/spec/resources", json!({}));
+    let (code, answer, stderr) = call(&list(&[risky]));
+    assert_eq!((code, &answer["results"][0]["severity"]), (0, &json!("warning")));
+    assert!(stderr.starts_with("warning: spec.resources.limits"), "{stderr}");
+}
+
+#[test]
+fn two_specs_of_one_cluster_are_one_too_many() {
+    let (code, answer, _) = call(&list(&[spec("production"), with(spec("production"), "/spec/shards", json!(5))]));
+    assert_eq!(
+        (code, &answer["results"][0]["message"]),
+        (3, &json!("metadata.name: is there twice; rename one of the two, or remove it"))
+    );
+}
+
+#[test]
+fn what_was_renamed_after_it_was_rendered_is_refused() {
+    let objects = rendered(&spec("production"));
+    assert_eq!(items(&list(&objects)), objects);
+    for (pointer, value) in [("/metadata/name", "blue-sessions-desired"), ("/metadata/namespace", "checkout")] {
+        let is_meant = |object: &Value| object["metadata"]["name"] == "sessions-desired";
+        let rename = |object: Value| if is_meant(&object) { with(object, pointer, json!(value)) } else { object };
+        let renamed = objects.iter().cloned().map(rename);
+        let (code, answer, _) = call(&list(&renamed.collect::<Vec<_>>()));
+        let message = answer["results"][0]["message"].as_str().unwrap();
+        assert!(code == 3 && message.contains("was rendered as `sessions-desired` in namespace `shop`"), "{answer}");
+    }
+}
+
+#[test]
+fn options_come_in_a_config_map_and_are_known() {
+    let config =
+        |data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "options"}, "data": data});
+    let configured = |config: Value| {
+        let mut list = list(&[spec("production")]);
+        list["functionConfig"] = config;
+        list
+    };
+    let waves = items(&configured(config(json!({"argocd-waves": "true"}))));
+    assert_eq!(waves[0]["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"], "-3");
+    assert_eq!(items(&configured(config(json!({"argocd-waves": "false"})))), rendered(&spec("production")));
+    let wrong = [
+        (config(json!({"argocd-wave": "true"})), "data.argocd-wave: there is no such option"),
+        (config(json!({"argocd-waves": "yes"})), "data.argocd-waves: is not \"true\" or \"false\""),
+        (
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}),
+            "kind: is nothing that this function",
+        ),
+    ];
+    for (config, expected) in wrong {
+        let (code, answer, _) = call(&configured(config));
+        assert!(code == 3 && answer["results"][0]["message"].as_str().unwrap().starts_with(expected), "{answer}");
+    }
+}
+
+#[test]
+fn older_lists_are_taken_and_other_things_are_not() {
+    for version in ["config.kubernetes.io/v1beta1", "config.kubernetes.io/v1alpha1"] {
+        assert_eq!(items(&with(list(&[spec("minimal")]), "/apiVersion", json!(version))), rendered(&spec("minimal")));
+    }
+    for input in
+        ["", "a: [\n", "kind: ResourceList\n", "apiVersion: v1\nkind: List\nitems: []\n", "[]", "a: 1\n---\nb: 2\n"]
+    {
+        let output = run_with_input(&["fn"], input.as_bytes());
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(3), ""), "{input}");
+        assert!(text(&output.stderr).starts_with("error: "), "{input}");
+    }
+}
+
+#[test]
+fn its_other_name_says_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("valkey-render-fn");
+    symlink(env!("CARGO_BIN_EXE_valkey-render"), &link).unwrap();
+    let input = folder.path().join("list.yaml");
+    fs::write(&input, list(&[spec("minimal")]).to_string()).unwrap();
+    let output = Command::new(&link).stdin(fs::File::open(&input).unwrap()).stderr(Stdio::piped()).output().unwrap();
+    assert!(output.status.success() && text(&output.stdout).contains("kind: ResourceList"));
+    assert_eq!(run(&["fn", "--no-such-flag"]).status.code(), Some(2));
+}

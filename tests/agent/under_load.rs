@@ -1,0 +1,91 @@
+//! Shards and replicas come and go, and servers restart, while a witness writes and reads.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::forming::every_server_says_so;
+use crate::story::{Story, open};
+use crate::watched::{keep, nothing_is_lost, timed, watched};
+
+/// Keys that are there before.
+const LOAD: &str = "--load=20000";
+/// What a client may wait for at most where everything is planned. On a machine of its own it is a tenth of this.
+const PLANNED: Duration = Duration::from_secs(1);
+
+/// An open cluster with these changes, and a witness while this happens to it; nobody notices.
+fn nobody_notices(sentence: &str, changes: &[(&str, Value)], happens: impl FnOnce(&mut Story)) {
+    let mut story = Story::begin(&[&open()[..], changes].concat());
+    story.until_at_rest();
+    let mut took = Duration::ZERO;
+    let report = watched(&mut story, &[LOAD], |story| took = timed(|| happens(story)));
+    keep(sentence, took, &report);
+    story.until_at_rest();
+    every_server_says_so(&story);
+    nothing_is_lost(&report, PLANNED);
+    assert!(report.errors.is_empty(), "{report:?}");
+}
+
+/// One change after the other, each of them brought to its end.
+fn changes_to(story: &mut Story, pointer: &str, values: &[Value]) {
+    for value in values {
+        story.change(&[(pointer, value.clone())]);
+        story.until_checked();
+    }
+}
+
+#[test]
+fn from_3_shards_to_4_and_6_and_back_where_slots_move_as_a_whole() {
+    nobody_notices("From 3 shards to 4, to 6 and back to 3, on 9.1", &[], |story| {
+        changes_to(story, "/spec/shards", &[json!(4), json!(6), json!(3)]);
+    });
+}
+
+#[test]
+fn from_3_shards_to_4_and_back_where_slots_move_key_by_key() {
+    nobody_notices("From 3 shards to 4 and back, on 8.1", &[("/spec/version", json!("8.1"))], |story| {
+        changes_to(story, "/spec/shards", &[json!(4), json!(3)]);
+    });
+}
+
+#[test]
+fn every_server_restarts_for_a_directive_that_it_reads_only_then() {
+    nobody_notices("A directive that needs a restart of all six servers, on 9.1", &[], |story| {
+        changes_to(story, "/spec/config", &[json!({"tcp-backlog": 1000})]);
+        let deleted = story.writes().into_iter().filter(|write| write.starts_with("delete pods"));
+        assert_eq!(deleted.count(), 6);
+    });
+}
+
+#[test]
+fn every_server_goes_from_8_1_to_9_1() {
+    nobody_notices("Upgrade from 8.1 to 9.1", &[("/spec/version", json!("8.1"))], |story| {
+        changes_to(story, "/spec/version", &[json!("9.1")]);
+    });
+}
+
+#[test]
+fn replicas_come_and_go() {
+    let none = ("/spec/acknowledgeNoReplicas", json!(true));
+    nobody_notices("From 1 replica to 2, to none and back to 1", &[none], |story| {
+        changes_to(story, "/spec/replicasPerShard", &[json!(2), json!(0), json!(1)]);
+    });
+}
+
+#[test]
+fn a_spec_that_is_taken_back_while_slots_move_is_as_if_it_had_never_been() {
+    nobody_notices("4 shards, taken back while slots move", &[], |story| {
+        story.change(&[("/spec/shards", json!(4))]);
+        story.until_told("Migrate");
+        changes_to(story, "/spec/shards", &[json!(3)]);
+    });
+}
+
+#[test]
+fn a_spec_that_is_taken_back_while_servers_restart_is_as_if_it_had_never_been() {
+    nobody_notices("A directive, taken back after the first restart", &[], |story| {
+        story.change(&[("/spec/config", json!({"tcp-backlog": 1000}))]);
+        story.until_told("DeletePod");
+        changes_to(story, "/spec/config", &[json!({})]);
+    });
+}
