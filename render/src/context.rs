@@ -227,7 +227,7 @@ pub fn desired_state(cluster: &Cluster) -> Result<String, Error> {
     yaml::write(&Tree::read_json(&json)?)
 }
 
-/// The CustomResourceDefinition of a `ValkeyCluster`, as YAML.
+/// The `CustomResourceDefinition` of a `ValkeyCluster`, as YAML.
 ///
 /// # Errors
 /// Only by a mistake of this program.

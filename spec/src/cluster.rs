@@ -214,7 +214,7 @@ impl Cluster {
         }
     }
 
-    /// What tells this spec from any other that would be rendered into another StatefulSet, in a few characters.
+    /// What tells this spec from any other that would be rendered into another `StatefulSet`, in a few characters.
     ///
     /// Left out is what people change without rendering: the number of shards, through the scale subresource, and whether restarts
     /// are held back. And labels, which a custom resource does not keep apart from those of other tools.

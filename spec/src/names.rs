@@ -29,7 +29,7 @@ pub const SHARD_LABEL: &str = "valkey-gitops.dev/shard";
 /// The annotation of the pod template that changes when a restart is needed.
 pub const CONFIG_HASH_ANNOTATION: &str = "valkey-gitops.dev/config-hash";
 
-/// The annotation of a StatefulSet that says from which spec it was rendered; see [`Cluster::fingerprint`].
+/// The annotation of a `StatefulSet` that says from which spec it was rendered; see [`Cluster::fingerprint`].
 pub const FINGERPRINT_ANNOTATION: &str = "valkey-gitops.dev/spec-fingerprint";
 /// The annotation of a `ValkeyCluster` by which people hold back restarts for a while, without a change of the spec in Git.
 pub const PAUSED_ANNOTATION: &str = "valkey-gitops.dev/paused";

@@ -16,7 +16,7 @@ use crate::tls::Tls;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Status {
-    /// The generation that this is about: of the custom resource, or of the StatefulSet where there is none.
+    /// The generation that this is about: of the custom resource, or of the `StatefulSet` where there is none.
     pub observed_generation: i64,
     /// In one line, for people.
     pub summary: String,

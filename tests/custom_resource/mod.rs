@@ -279,6 +279,7 @@ fn evaluate(rule: &Value, value: &Value, before: Option<&Value>) -> Option<Strin
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "what the interpreter calls is called with values")]
 fn compare(This(one): This<Arc<String>>, other: Arc<String>) -> Result<i64, ExecutionError> {
     let read = |text: &str| text.parse::<Quantity>();
     let error = |error: spec::Complaint| ExecutionError::function_error("compareTo", error);

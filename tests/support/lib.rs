@@ -110,11 +110,10 @@ pub fn kstatus(object: &Value) -> &'static str {
     };
     let says = |kind: &str, wanted: &str| holds(kind).is_some_and(|status| status == wanted);
     let observed = object.pointer("/status/observedGeneration");
+    let is_old = observed.is_some() && observed != object.pointer("/metadata/generation");
     if object.pointer("/metadata/deletionTimestamp").is_some() {
         "Terminating"
-    } else if observed.is_some() && observed != object.pointer("/metadata/generation") {
-        "InProgress"
-    } else if says("Reconciling", "True") {
+    } else if is_old || says("Reconciling", "True") {
         "InProgress"
     } else if says("Stalled", "True") {
         "Failed"

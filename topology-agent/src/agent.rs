@@ -142,7 +142,7 @@ impl Agent {
         let plan = planner::plan(desired, &look.view, now);
         let settled = observed >= generation;
         let generation = revision.map_or(generation, |revision| revision.generation);
-        Ok(Sighting { generation, is_rendered, settled, plan, look, now, wanted })
+        Ok(Sighting { wanted, generation, is_rendered, settled, look, plan, now })
     }
 
     /// What Kubernetes says of the pods, and what it is about to say of those that were deleted.

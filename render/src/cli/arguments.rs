@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Diff(DiffArguments),
     /// Print the JSON Schema of a spec, for editors and CI
     Schema,
-    /// Print the CustomResourceDefinition of a spec, for `--desired-state=custom-resource`
+    /// Print the definition of the custom resource, for `--desired-state=custom-resource`
     Crd,
     /// Explain a field, such as `spec.storage`
     Explain {

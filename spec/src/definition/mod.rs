@@ -19,7 +19,7 @@ use rules::{RULES, Rule};
 
 pub use crate::wire::{GROUP, PLURAL, VERSION};
 
-/// The CustomResourceDefinition of a `ValkeyCluster`.
+/// The `CustomResourceDefinition` of a `ValkeyCluster`.
 #[must_use]
 pub fn custom_resource_definition() -> Value {
     let names = json!({
