@@ -23,6 +23,16 @@ const SERVER_USER: u32 = 999;
 /// Nobody, by the custom of images without a shell.
 const AGENT_USER: u32 = 65532;
 
+/// Where the agent finds what should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DesiredState {
+    /// In a ConfigMap, so that nothing has to be installed for the whole Kubernetes cluster.
+    #[default]
+    ConfigMap,
+    /// In a `ValkeyCluster`, in whose status it reports.
+    CustomResource,
+}
+
 /// Labels or a selector.
 type Labels = BTreeMap<String, String>;
 
@@ -47,6 +57,9 @@ pub(crate) struct Context {
     files: Labels,
     #[serde(serialize_with = "placed")]
     desired_state: Labels,
+    custom_resource: bool,
+    #[serde(serialize_with = "placed")]
+    desired_spec: spec::Spec,
     /// One budget for all, or one for each shard; the template renders one at a time as `budget`.
     #[serde(skip)]
     pub(crate) budgets: Vec<Budget>,
@@ -83,6 +96,7 @@ struct Server {
     #[serde(serialize_with = "placed")]
     primary_selector: Labels,
     annotations: Labels,
+    fingerprint: Labels,
     resources: Option<Resources>,
     has_memory_limit: bool,
     user_id: u32,
@@ -177,7 +191,7 @@ impl Context {
     ///
     /// # Errors
     /// Only when a template of a text file is broken, which no spec can bring about.
-    pub(crate) fn of(cluster: &Cluster) -> Result<Self, Error> {
+    pub(crate) fn of(cluster: &Cluster, form: DesiredState) -> Result<Self, Error> {
         let files = files::render(cluster)?;
         let desired_state = desired_state(cluster)?;
         let names = Names::of(cluster);
@@ -195,6 +209,8 @@ impl Context {
             monitoring: MonitoringContext { pod_monitor: cluster.monitoring.pod_monitor },
             alerts: cluster.monitoring.prometheus_rule.then(|| Alerts::of(cluster)),
             files: files.into_data(),
+            custom_resource: form == DesiredState::CustomResource,
+            desired_spec: spec::ValkeyCluster::from(cluster.clone()).spec,
             desired_state: Labels::from([(names::DESIRED_STATE_KEY.to_owned(), desired_state)]),
             budgets: budgets(cluster, &names),
             names: NameContext::of(names),
@@ -208,6 +224,15 @@ impl Context {
 /// Only by a mistake of this program.
 pub fn desired_state(cluster: &Cluster) -> Result<String, Error> {
     let json = serde_json::to_string(&spec::ValkeyCluster::from(cluster.clone()))?;
+    yaml::write(&Tree::read_json(&json)?)
+}
+
+/// The `CustomResourceDefinition` of a `ValkeyCluster`, as YAML.
+///
+/// # Errors
+/// Only by a mistake of this program.
+pub fn custom_resource_definition() -> Result<String, Error> {
+    let json = spec::custom_resource_definition().to_string();
     yaml::write(&Tree::read_json(&json)?)
 }
 
@@ -231,6 +256,7 @@ impl Server {
             primary_selector: selector.clone().into_iter().chain(role).collect(),
             selector,
             annotations: Labels::from([(names::CONFIG_HASH_ANNOTATION.to_owned(), restart_hash)]),
+            fingerprint: Labels::from([(names::FINGERPRINT_ANNOTATION.to_owned(), cluster.fingerprint())]),
             resources: resources(&cluster.resources),
             has_memory_limit: cluster.resources.memory_limit().is_some(),
             user_id: SERVER_USER,

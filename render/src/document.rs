@@ -13,6 +13,7 @@ use crate::extensions::{Certificate, PodMonitor, PrometheusRule};
 use crate::judge::{Misfit, strictly};
 use crate::tree::Tree;
 use crate::yaml;
+use spec::ValkeyCluster;
 
 /// What a template made, before it is looked at.
 #[derive(Debug)]
@@ -110,6 +111,7 @@ kinds!(
     Deployment,
     PodMonitor,
     PrometheusRule,
+    ValkeyCluster,
 );
 
 /// What an object is known by.

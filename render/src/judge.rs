@@ -79,9 +79,23 @@ impl<'de> Deserializer<'de> for Strict<'_, '_> {
         Err(de::Error::custom("there is no such field"))
     }
 
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        match self.0 {
+            Tree::Text(word) => visitor.visit_enum(word.as_ref().into_deserializer()),
+            Tree::Null | Tree::Bool(_) | Tree::Integer(_) | Tree::Plain(_) | Tree::List(_) | Tree::Map(_) => {
+                Err(de::Error::custom("is none of its words"))
+            }
+        }
+    }
+
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit unit_struct seq tuple tuple_struct map struct enum identifier
+        unit unit_struct seq tuple tuple_struct map struct identifier
     }
 }
 

@@ -210,7 +210,8 @@ fn every_selector_selects_pods(objects: &[Object], workloads: &[Workload<'_>]) -
         | Object::ConfigMap(_)
         | Object::StatefulSet(_)
         | Object::Deployment(_)
-        | Object::PrometheusRule(_) => None,
+        | Object::PrometheusRule(_)
+        | Object::ValkeyCluster(_) => None,
     };
     let selectors = objects.iter().filter_map(selector);
     let lost = |selector: &BTreeMap<String, String>| {
@@ -303,7 +304,7 @@ mod tests {
     /// What the laws say of a manifest in which the text of one template is changed.
     fn verdict(template: &str, from: &str, to: &str) -> String {
         let cluster = spec::read(SPEC, None).unwrap().remove(0).cluster;
-        let mut drafts = manifest::write(&cluster).unwrap();
+        let mut drafts = manifest::write(&cluster, crate::DesiredState::ConfigMap).unwrap();
         let draft = drafts.iter_mut().find(|draft| draft.template == template).unwrap();
         assert!(draft.text.contains(from), "{}", draft.text);
         draft.text = draft.text.replace(from, to);
@@ -360,7 +361,7 @@ mod tests {
     #[test]
     fn an_object_belongs_to_one_cluster_of_a_run() {
         let cluster = spec::read(SPEC, None).unwrap().remove(0).cluster;
-        let drafts = manifest::write(&cluster).unwrap();
+        let drafts = manifest::write(&cluster, crate::DesiredState::ConfigMap).unwrap();
         let identity = Identity::of(&drafts[0].tree().unwrap());
         let mut owners = Owners::default();
         assert!(owners.claim(&identity, &cluster.name).is_ok() && owners.claim(&identity, &cluster.name).is_ok());

@@ -22,7 +22,7 @@ mod waves;
 mod workload;
 mod yaml;
 
-pub use context::desired_state;
+pub use context::{DesiredState, custom_resource_definition, desired_state};
 pub use document::{Document, Identity};
 pub use error::Error;
 pub use manifest::{Manifest, Renderer};

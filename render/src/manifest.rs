@@ -8,7 +8,7 @@ use minijinja::value::{Serde, Value};
 use rustc_hash::FxHasher;
 use spec::{Cluster, Tls};
 
-use crate::context::Context;
+use crate::context::{Context, DesiredState};
 use crate::document::{Document, Draft, Kind};
 use crate::error::Error;
 use crate::laws::{self, Owners};
@@ -31,10 +31,24 @@ pub struct Manifest {
 pub struct Renderer {
     judged: HashSet<u64>,
     owners: Owners,
+    form: DesiredState,
     waves: bool,
 }
 
 impl Renderer {
+    /// One that has the agent read what should be from there.
+    #[must_use]
+    pub fn with(form: DesiredState) -> Self {
+        Self::default().reading(form)
+    }
+
+    /// The same, but that the agent reads what should be from there.
+    #[must_use]
+    pub const fn reading(mut self, form: DesiredState) -> Self {
+        self.form = form;
+        self
+    }
+
     /// One that also tells Argo CD in which order to apply the objects.
     #[must_use]
     pub fn with_waves() -> Self {
@@ -46,7 +60,7 @@ impl Renderer {
     /// # Errors
     /// Only by a mistake of this program; see [`Error`].
     pub fn render(&mut self, cluster: &Cluster) -> Result<Manifest, Error> {
-        let drafts = write(cluster)?;
+        let drafts = write(cluster, self.form)?;
         let mut trees = drafts.iter().map(Draft::tree).collect::<Result<Vec<_>, _>>()?;
         if self.waves {
             drafts.iter().zip(&mut trees).for_each(|(draft, tree)| waves::annotate(draft.kind, tree));
@@ -84,11 +98,14 @@ impl Manifest {
 }
 
 /// Fills every template that the spec asks for.
-pub(crate) fn write(cluster: &Cluster) -> Result<Vec<Draft>, Error> {
-    let context = Context::of(cluster)?;
+pub(crate) fn write(cluster: &Cluster, form: DesiredState) -> Result<Vec<Draft>, Error> {
+    let context = Context::of(cluster, form)?;
     let seen = Value::from(Serde(&context));
     let mut drafts = Vec::new();
-    for (kind, (template, _)) in templates::OBJECTS.into_iter().filter(|(kind, _)| is_wanted(*kind, cluster)) {
+    let is_wanted = |(kind, (template, _)): &(Kind, (&str, &str))| {
+        is_wanted(*kind, cluster, form) && (*template != templates::DESIRED_STATE || form == DesiredState::ConfigMap)
+    };
+    for (kind, (template, _)) in templates::OBJECTS.into_iter().filter(is_wanted) {
         if kind == Kind::PodDisruptionBudget {
             for budget in &context.budgets {
                 let budget = Value::from(Serde(budget));
@@ -112,8 +129,9 @@ fn shape(trees: &[Tree<'_>]) -> u64 {
 }
 
 /// Whether the spec asks for objects of this kind.
-const fn is_wanted(kind: Kind, cluster: &Cluster) -> bool {
+fn is_wanted(kind: Kind, cluster: &Cluster, form: DesiredState) -> bool {
     match kind {
+        Kind::ValkeyCluster => form == DesiredState::CustomResource,
         Kind::Certificate => matches!(cluster.tls, Tls::Issued { .. }),
         Kind::PodMonitor => cluster.monitoring.pod_monitor,
         Kind::PrometheusRule => cluster.monitoring.prometheus_rule,

@@ -17,7 +17,7 @@ macro_rules! file {
 }
 
 /// The templates of Kubernetes objects, with the kind that each makes.
-pub(crate) const OBJECTS: [(Kind, (&str, &str)); 16] = [
+pub(crate) const OBJECTS: [(Kind, (&str, &str)); 17] = [
     (Kind::ServiceAccount, file!("service-account.yaml")),
     (Kind::Role, file!("role.yaml")),
     (Kind::RoleBinding, file!("role-binding.yaml")),
@@ -26,6 +26,7 @@ pub(crate) const OBJECTS: [(Kind, (&str, &str)); 16] = [
     (Kind::Certificate, file!("certificate.yaml")),
     (Kind::ConfigMap, file!("config-map.yaml")),
     (Kind::ConfigMap, file!("config-map-desired.yaml")),
+    (Kind::ValkeyCluster, file!("valkey-cluster.yaml")),
     (Kind::Service, file!("service-nodes.yaml")),
     (Kind::Service, file!("service.yaml")),
     (Kind::Service, file!("service-primaries.yaml")),
@@ -35,6 +36,9 @@ pub(crate) const OBJECTS: [(Kind, (&str, &str)); 16] = [
     (Kind::PodMonitor, file!("pod-monitor.yaml")),
     (Kind::PrometheusRule, file!("prometheus-rule.yaml")),
 ];
+
+/// The one of them for what should be, where no custom resource holds it.
+pub(crate) const DESIRED_STATE: &str = "config-map-desired.yaml";
 
 /// The templates of the texts that the servers' ConfigMap carries.
 pub(crate) const FILES: [(&str, &str); 10] = [

@@ -15,7 +15,8 @@ const fn wave(kind: Kind) -> i64 {
         // Pods mount its Secret; by itself it would come after them, as custom resources do.
         Kind::Certificate => -2,
         Kind::ConfigMap | Kind::Service | Kind::PodDisruptionBudget => -1,
-        Kind::StatefulSet | Kind::Deployment => 0,
+        // What waits for the one waits for the others.
+        Kind::StatefulSet | Kind::Deployment | Kind::ValkeyCluster => 0,
         Kind::PodMonitor | Kind::PrometheusRule => 1,
     }
 }

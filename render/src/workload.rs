@@ -57,7 +57,8 @@ fn workload(object: &Object) -> Option<Workload<'_>> {
         | Object::Service(_)
         | Object::PodDisruptionBudget(_)
         | Object::PodMonitor(_)
-        | Object::PrometheusRule(_) => None,
+        | Object::PrometheusRule(_)
+        | Object::ValkeyCluster(_) => None,
     }
 }
 

@@ -71,6 +71,18 @@ fn every_change_is_said_to_do_what_it_does() {
 }
 
 #[test]
+fn a_comment_on_a_pull_request_is_what_was_reviewed() {
+    let changed = "examples/changes/several-at-once.yaml";
+    let output = run(&["diff", "examples/production.yaml", changed, "--format", "markdown"]);
+    compare("cli", BTreeMap::from([("comment".to_owned(), with_code(&output, &output.stdout))]));
+}
+
+#[test]
+fn the_definition_of_the_custom_resource_is_what_was_reviewed() {
+    compare("cli", BTreeMap::from([("crd".to_owned(), text(&run(&["crd"]).stdout))]));
+}
+
+#[test]
 fn help_is_what_was_reviewed() {
     let commands = [
         "",
@@ -78,6 +90,7 @@ fn help_is_what_was_reviewed() {
         "validate",
         "diff",
         "schema",
+        "crd",
         "explain",
         "init",
         "cmp",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::access::Access;
 use crate::agent::Agent;
@@ -211,6 +212,20 @@ impl Cluster {
             Tls::Provided { secret_name, .. } => secret_name.to_string(),
             Tls::Issued { .. } | Tls::Disabled => names::issued_secret(&self.name),
         }
+    }
+
+    /// What tells this spec from any other that would be rendered into another `StatefulSet`, in a few characters.
+    ///
+    /// Left out is what people change without rendering: the number of shards, through the scale subresource, and whether restarts
+    /// are held back. And labels, which a custom resource does not keep apart from those of other tools.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut cluster = self.clone();
+        (cluster.labels, cluster.shards, cluster.upgrade.paused) = (BTreeMap::new(), 3, false);
+        // What is made of types of ours can be written, so that nothing is ever hashed in its stead.
+        let text = serde_json::to_string(&cluster).unwrap_or_default();
+        let bytes = Sha256::digest(text);
+        bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// What may be meant otherwise: nothing wrong, but worth a look.

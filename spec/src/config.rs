@@ -78,7 +78,7 @@ impl Config {
 }
 
 /// The directive of this name, if a spec may set it.
-fn settable(name: &str, series: Series) -> Result<Directive, Complaint> {
+pub(crate) fn settable(name: &str, series: Series) -> Result<Directive, Complaint> {
     if let Some(reason) = owner(name) {
         return Err(Complaint::new("is not for a spec to set", reason));
     }

@@ -29,6 +29,11 @@ pub const SHARD_LABEL: &str = "valkey-gitops.dev/shard";
 /// The annotation of the pod template that changes when a restart is needed.
 pub const CONFIG_HASH_ANNOTATION: &str = "valkey-gitops.dev/config-hash";
 
+/// The annotation of a `StatefulSet` that says from which spec it was rendered; see [`Cluster::fingerprint`].
+pub const FINGERPRINT_ANNOTATION: &str = "valkey-gitops.dev/spec-fingerprint";
+/// The annotation of a `ValkeyCluster` by which people hold back restarts for a while, without a change of the spec in Git.
+pub const PAUSED_ANNOTATION: &str = "valkey-gitops.dev/paused";
+
 /// The key of the desired state in its ConfigMap.
 pub const DESIRED_STATE_KEY: &str = "cluster.yaml";
 
@@ -78,6 +83,12 @@ pub fn status(cluster: &ClusterName) -> String {
 #[must_use]
 pub fn agent(cluster: &ClusterName) -> String {
     format!("{cluster}{AGENT_SUFFIX}")
+}
+
+/// Selects the pods that hold the data of a cluster.
+#[must_use]
+pub fn server_selector(cluster: &ClusterName) -> String {
+    format!("{CLUSTER_LABEL}={cluster},{COMPONENT_LABEL}={SERVER}")
 }
 
 /// The pod with this number.

@@ -10,13 +10,23 @@ use crate::wire::ValkeyCluster;
 /// The schema of a `ValkeyCluster`, in draft 7, which is what editors understand; without references, so that it reads top down.
 #[must_use]
 pub fn json_schema() -> Value {
-    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true).with_transform(Plainly);
-    let mut generator = settings.into_generator();
-    let mut schema = ValkeyCluster::json_schema(&mut generator);
-    Plainly.transform(&mut schema);
+    let mut schema = schema_of::<ValkeyCluster>();
     schema.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
     schema.insert("title".to_owned(), json!("ValkeyCluster"));
     schema.to_value()
+}
+
+/// The same of a part.
+pub(crate) fn json_schema_of<T: JsonSchema>() -> Value {
+    schema_of::<T>().to_value()
+}
+
+fn schema_of<T: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true).with_transform(Plainly);
+    let mut generator = settings.into_generator();
+    let mut schema = T::json_schema(&mut generator);
+    Plainly.transform(&mut schema);
+    schema
 }
 
 /// Says things in one way where schemars has several: an optional field is one that is not required, never one that may be null,

@@ -22,6 +22,13 @@ use crate::storage::StorageSpec;
 use crate::text::{ClusterName, DomainName, Namespace, Version};
 use crate::tls::TlsSpec;
 
+/// The group of the format.
+pub const GROUP: &str = "valkey-gitops.dev";
+/// The version in it.
+pub const VERSION: &str = "v1alpha1";
+/// How the API server calls the kind.
+pub const PLURAL: &str = "valkeyclusters";
+
 /// A Valkey cluster: shards of one primary and its replicas, over which all keys are spread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -47,6 +47,21 @@ fn walk(story: &Story, page: &str) -> String {
 }
 
 #[test]
+fn with_kubectl_alone() {
+    // Only for the room that its servers take: the page makes the cluster.
+    let story = Story::prepare(small_with(&[]));
+    let said = walk(&story, "kubectl.md");
+    assert!(said.contains("successfully rolled out"), "{said}");
+    assert!(said.contains("adds 1 shard: about 4,096 of 16,384 slots move, no restart"), "{said}");
+    let (_, rows) = said.rsplit_once("condition met\n").unwrap();
+    let words: Vec<&str> = rows.split_whitespace().collect();
+    assert_eq!(
+        words[..11],
+        ["NAME", "READY", "SHARDS", "SLOTS", "VERSION", "AGE", "sessions", "True", "3", "16384", "9.1.2"]
+    );
+}
+
+#[test]
 fn with_kustomize() {
     // Only for the room that its servers take in the end: the page makes the cluster.
     let story = Story::prepare(small_with(&[("/spec/shards", json!(4))]));

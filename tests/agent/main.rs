@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod budget;
+mod custom_resource;
 mod documents;
 mod forming;
 mod killed;

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::thread;
 
 use pocket_cluster::{Fault, Options, Pocket, Said};
+use render::{DesiredState, Renderer};
 use serde_json::{Value, json};
 use spec::Cluster;
 use support::{clusters, manifest, root, small_with, with};
@@ -19,6 +20,7 @@ pub(crate) const PASSWORD: &str = r#"a "quoted" \ password"#;
 pub(crate) struct Story {
     pub(crate) pocket: Pocket,
     pub(crate) cluster: Cluster,
+    form: DesiredState,
     pub(crate) spec: Value,
     /// After the pocket: room is given back when the servers are gone.
     _room: Room,
@@ -74,17 +76,27 @@ impl Story {
 
     /// A pocket with everything that the cluster of this spec needs, but without it.
     pub(crate) fn prepare(spec: Value) -> Self {
+        Self::prepare_in(spec, DesiredState::ConfigMap)
+    }
+
+    /// The same, with what should be in this form.
+    pub(crate) fn prepare_in(spec: Value, form: DesiredState) -> Self {
         let cluster = clusters(&spec.to_string()).remove(0);
         let room = Room::take(usize::from(cluster.shards) * (1 + usize::from(cluster.replicas_per_shard)));
         let pocket = Pocket::start(&options()).unwrap();
-        let story = Self { pocket, cluster, spec, _room: room };
+        let story = Self { pocket, cluster, form, spec, _room: room };
         story.set_password(PASSWORD);
         story
     }
 
     /// Renders and applies the cluster.
     pub(crate) fn apply(&self) {
-        self.pocket.apply(&manifest(&self.cluster).to_yaml()).unwrap();
+        self.pocket.apply(&self.rendered()).unwrap();
+    }
+
+    /// The cluster, rendered.
+    pub(crate) fn rendered(&self) -> String {
+        Renderer::with(self.form).render(&self.cluster).unwrap().to_yaml()
     }
 
     /// Renders the cluster, and applies what is not of this kind.
@@ -255,9 +267,17 @@ impl Story {
 
     /// The status that the agent has written.
     pub(crate) fn status(&self) -> Result<Value, String> {
+        if self.form == DesiredState::CustomResource {
+            return Ok(self.object()?["status"].clone());
+        }
         let map = self.get("api/v1", &format!("configmaps/{}", self.name("status")))?;
         let text = map["data"]["status.yaml"].as_str().ok_or("no status.yaml")?;
         serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// The custom resource.
+    pub(crate) fn object(&self) -> Result<Value, String> {
+        self.get("apis/valkey-gitops.dev/v1alpha1", &format!("valkeyclusters/{}", self.cluster.name))
     }
 
     /// Status, reason and message of a condition.

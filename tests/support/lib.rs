@@ -97,3 +97,29 @@ fn set(target: &mut Value, pointer: &str, value: Value) {
     }
     *place = value;
 }
+
+/// What tools that wait for an object take its state for: the algorithm of kstatus, for kinds that it does not know by name.
+///
+/// <https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus>
+#[must_use]
+pub fn kstatus(object: &Value) -> &'static str {
+    let holds = |kind: &str| {
+        let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+        let found = conditions?.iter().find(|condition| condition["type"] == kind)?;
+        found["status"].as_str().map(str::to_owned)
+    };
+    let says = |kind: &str, wanted: &str| holds(kind).is_some_and(|status| status == wanted);
+    let observed = object.pointer("/status/observedGeneration");
+    let is_old = observed.is_some() && observed != object.pointer("/metadata/generation");
+    if object.pointer("/metadata/deletionTimestamp").is_some() {
+        "Terminating"
+    } else if is_old || says("Reconciling", "True") {
+        "InProgress"
+    } else if says("Stalled", "True") {
+        "Failed"
+    } else if says("Ready", "False") || says("Ready", "Unknown") {
+        "InProgress"
+    } else {
+        "Current"
+    }
+}

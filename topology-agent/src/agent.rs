@@ -8,10 +8,10 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::Client;
 use planner::laws::check_round;
 use planner::{Desired, Plan, Step, Time, View};
-use spec::{Cluster, ClusterName};
+use spec::{Cluster, ClusterName, names};
 
 use crate::access::{AccessError, Secrets};
-use crate::kubernetes::{Actions, Cache, Leadership, PodFacts};
+use crate::kubernetes::{Actions, Cache, Leadership, PodFacts, Source, Written};
 use crate::look::{Look, Servers};
 use crate::perform::{Outcome, Performer};
 use crate::route::Route;
@@ -23,7 +23,7 @@ pub struct Agent {
     secrets: Secrets,
     actions: Actions,
     leadership: Leadership,
-    wanted: Option<(String, Arc<Wanted>)>,
+    wanted: Option<(Written, Arc<Wanted>)>,
     /// The pods that were deleted, until Kubernetes says so: what it said before is old.
     leaving: BTreeSet<Arc<str>>,
 }
@@ -42,8 +42,10 @@ pub struct Wanted {
 pub struct Sighting {
     /// What should be.
     pub wanted: Arc<Wanted>,
-    /// The generation of the `StatefulSet`.
+    /// The generation of the custom resource, or of the `StatefulSet` where there is none.
     pub generation: i64,
+    /// Whether the `StatefulSet` was rendered from what should be. As long as one of the two is older, nothing is as it should be.
+    pub is_rendered: bool,
     /// Whether the controller of the `StatefulSet` has seen its latest template: before, nobody can tell which pods are outdated.
     pub settled: bool,
     /// What was seen.
@@ -58,7 +60,7 @@ pub struct Sighting {
 #[derive(Debug, thiserror::Error)]
 pub enum Blind {
     /// There is no desired state.
-    #[error("there is no ConfigMap {0} with the desired state; apply what valkey-render renders")]
+    #[error("there is no {0} that says what should be; apply what valkey-render renders")]
     NoDesired(String),
     /// The desired state is not one that this agent understands.
     #[error("the desired state cannot be read: {0}; renderer and agent should be of one version")]
@@ -87,16 +89,23 @@ impl Sighting {
     /// Whether there is nothing to do, by the latest template.
     #[must_use]
     pub fn is_as_desired(&self) -> bool {
-        self.plan == Plan::Done && self.settled
+        self.plan == Plan::Done && self.settled && self.is_rendered
     }
 }
 
 impl Agent {
     /// An agent of this cluster, which sees nothing before its cache is ready.
     #[must_use]
-    pub fn new(client: &Client, cluster: &ClusterName, secrets: Secrets, route: Route, leadership: Leadership) -> Self {
+    pub fn new(
+        client: &Client,
+        cluster: &ClusterName,
+        source: Source,
+        secrets: Secrets,
+        route: Route,
+        leadership: Leadership,
+    ) -> Self {
         Self {
-            cache: Cache::watch(client, cluster),
+            cache: Cache::watch(client, cluster, source),
             servers: Servers::by(route),
             secrets,
             actions: Actions::new(client, cluster),
@@ -117,18 +126,23 @@ impl Agent {
     /// # Errors
     /// What should be, or how to get in, is not known.
     pub async fn look(&mut self) -> Result<Sighting, Blind> {
-        let wanted = self.wanted()?;
+        let written = self.cache.desired().ok_or_else(|| Blind::NoDesired(self.cache.desired_name()))?;
+        let revision = written.revision.clone();
+        let wanted = self.wanted(written)?;
         let set = self.cache.set().ok_or_else(|| Blind::NoSet(wanted.cluster.name.to_string()))?;
         let access = self.secrets.read(&wanted.cluster).await?;
         let scale = set.spec.replicas.and_then(|pods| u32::try_from(pods).ok());
         let generation = set.metadata.generation.unwrap_or_default();
         let observed = set.status.as_ref().and_then(|status| status.observed_generation).unwrap_or_default();
+        let is_rendered = revision.is_none() || is_rendered(&set, &wanted.cluster);
         let pods = self.pods(&set);
         let Wanted { cluster, desired } = &*wanted;
         let look = self.servers.look(cluster, desired, &access, scale.unwrap_or(1), pods, now()).await;
         let now = now();
         let plan = planner::plan(desired, &look.view, now);
-        Ok(Sighting { generation, settled: observed >= generation, plan, look, now, wanted })
+        let settled = observed >= generation;
+        let generation = revision.map_or(generation, |revision| revision.generation);
+        Ok(Sighting { wanted, generation, is_rendered, settled, look, plan, now })
     }
 
     /// What Kubernetes says of the pods, and what it is about to say of those that were deleted.
@@ -142,10 +156,9 @@ impl Agent {
     }
 
     /// The desired state is read anew only when its text has changed.
-    fn wanted(&mut self) -> Result<Arc<Wanted>, Blind> {
-        let text = self.cache.desired().ok_or_else(|| Blind::NoDesired(self.cache.desired_name()))?;
+    fn wanted(&mut self, written: Written) -> Result<Arc<Wanted>, Blind> {
         if let Some((last, wanted)) = &self.wanted
-            && *last == text
+            && (&last.text, last.is_paused) == (&written.text, written.is_paused)
         {
             return Ok(Arc::clone(wanted));
         }
@@ -153,10 +166,11 @@ impl Agent {
             let first = problems.first().map(ToString::to_string);
             Blind::OddDesired(first.unwrap_or_default())
         };
-        let read = spec::read(&text, None).map_err(odd)?;
-        let cluster = read.into_iter().next().ok_or_else(|| odd(Vec::new()))?.cluster;
+        let read = spec::read(&written.text, None).map_err(odd)?;
+        let mut cluster = read.into_iter().next().ok_or_else(|| odd(Vec::new()))?.cluster;
+        cluster.upgrade.paused |= written.is_paused;
         let wanted = Arc::new(Wanted { desired: Desired::of(&cluster), cluster });
-        self.wanted = Some((text, Arc::clone(&wanted)));
+        self.wanted = Some((written, Arc::clone(&wanted)));
         Ok(wanted)
     }
 
@@ -169,6 +183,14 @@ impl Agent {
         self.leaving.extend(outcomes.iter().filter_map(deleted));
         outcomes
     }
+}
+
+/// Whether the `StatefulSet` says that it was rendered from this spec.
+fn is_rendered(set: &StatefulSet, cluster: &Cluster) -> bool {
+    let annotations = set.metadata.annotations.as_ref();
+    annotations
+        .and_then(|all| all.get(names::FINGERPRINT_ANNOTATION))
+        .is_some_and(|said| *said == cluster.fingerprint())
 }
 
 /// The pod that a step has deleted.

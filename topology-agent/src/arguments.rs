@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use spec::ClusterName;
 use tracing::level_filters::LevelFilter;
 
+use crate::kubernetes::Source;
+
 /// Looks after one Valkey cluster on Kubernetes.
 #[derive(Debug, Parser)]
 #[command(name = "valkey-topology-agent", version, about, max_term_width = 100)]
@@ -72,6 +74,9 @@ pub(crate) struct Place {
     /// Its namespace; that of the pod or of the kubeconfig's context unless told otherwise
     #[arg(long, env = "POD_NAMESPACE")]
     pub(crate) namespace: Option<String>,
+    /// Where it is written what should be
+    #[arg(long, value_enum, default_value_t = Source::ConfigMap, env = "VALKEY_DESIRED_STATE")]
+    pub(crate) desired_state: Source,
     /// A folder with auth/password and tls/{ca.crt,tls.crt,tls.key}, where they are not mounted as the rendered Deployment does
     #[arg(long)]
     pub(crate) secrets: Option<PathBuf>,

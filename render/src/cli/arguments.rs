@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use render::Identity;
 use render::diff::Rule;
+use render::{DesiredState, Identity};
 use spec::Namespace;
 
 /// Renders ValkeyCluster specs into plain Kubernetes YAML.
@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Diff(DiffArguments),
     /// Print the JSON Schema of a spec, for editors and CI
     Schema,
+    /// Print the definition of the custom resource, for `--desired-state=custom-resource`
+    Crd,
     /// Explain a field, such as `spec.storage`
     Explain {
         /// The field; the whole spec if it is left out
@@ -81,6 +83,9 @@ pub(crate) struct RenderArguments {
     /// The namespace of specs that name none
     #[arg(long, short)]
     pub(crate) namespace: Option<Namespace>,
+    /// Where the agent finds what should be
+    #[arg(long, value_enum, default_value_t = Form::ConfigMap)]
+    pub(crate) desired_state: Form,
     /// Say in which order Argo CD applies the objects
     #[arg(long)]
     pub(crate) argocd_waves: bool,
@@ -126,15 +131,39 @@ pub(crate) struct DiffArguments {
     pub(crate) old: String,
     /// What shall be: the same
     pub(crate) new: String,
-    /// For people or for programs
-    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
-    pub(crate) format: ReportFormat,
+    /// For people, for programs, or for a comment on a pull request
+    #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
+    pub(crate) format: DiffFormat,
     /// The namespace of specs that name none
     #[arg(long, short)]
     pub(crate) namespace: Option<Namespace>,
+    /// Where the agent finds what should be, for specs that are rendered in order to be compared
+    #[arg(long, value_enum, default_value_t = Form::ConfigMap)]
+    pub(crate) desired_state: Form,
+    /// Take a side without objects as it is: before the first cluster, or after the last one
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
     /// Do not block on changes judged by this rule; may be repeated
     #[arg(long, value_name = "RULE", value_parser = rule)]
     pub(crate) allow: Vec<Rule>,
+}
+
+/// Where the agent finds what should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// In a ConfigMap: nothing has to be installed for the whole Kubernetes cluster
+    ConfigMap,
+    /// In a ValkeyCluster, in whose status it reports; `valkey-render crd` prints the definition
+    CustomResource,
+}
+
+impl From<Form> for DesiredState {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::ConfigMap => Self::ConfigMap,
+            Form::CustomResource => Self::CustomResource,
+        }
+    }
 }
 
 /// How objects are written.
@@ -142,6 +171,17 @@ pub(crate) struct DiffArguments {
 pub(crate) enum Format {
     Yaml,
     Json,
+}
+
+/// How a comparison is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For a comment on a pull request
+    Markdown,
 }
 
 /// How a report is written.

@@ -6,16 +6,18 @@ use render::Renderer;
 use render::diff::{Change, Difference};
 use serde_json::Value;
 
-use super::arguments::{DiffArguments, ReportFormat};
+use super::arguments::{DiffArguments, DiffFormat};
 use super::failure::Failure;
+use super::markdown;
 use super::output;
 use super::side::Given;
 
 pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, Failure> {
     let difference = difference(arguments)?;
     let text = match arguments.format {
-        ReportFormat::Text => in_words(&difference),
-        ReportFormat::Json => output::pretty(&difference)?,
+        DiffFormat::Text => in_words(&difference),
+        DiffFormat::Json => output::pretty(&difference)?,
+        DiffFormat::Markdown => markdown::comment(&difference, &arguments.allow),
     };
     output::to_stdout(&text)?;
     Ok(if difference.blocking(&arguments.allow).next().is_some() {
@@ -32,8 +34,9 @@ fn difference(arguments: &DiffArguments) -> Result<Difference, Failure> {
         return Err(Failure::Usage("standard input can be one side; give a file for the other".to_owned()));
     }
     let namespace = arguments.namespace.as_ref();
-    let (old, new) = (Given::read(&arguments.old, namespace)?, Given::read(&arguments.new, namespace)?);
-    let mut renderer = Renderer::default();
+    let read = |side| Given::read(side, namespace, arguments.allow_empty);
+    let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
+    let mut renderer = Renderer::with(arguments.desired_state.into());
     let in_common = old.in_common(&new);
     let (old, new) = (old.complete(&in_common, &mut renderer)?, new.complete(&in_common, &mut renderer)?);
     Ok(Difference::between(&old, &new))
@@ -69,18 +72,21 @@ fn described(change: &Change) -> String {
         (None, Some(after)) if is_short(after) => format!(": added {after}"),
         (Some(before), None) if is_short(before) => format!(": removed {before}"),
         (None, None) => format!(": {}", if change.comes { "comes" } else { "goes" }),
-        _ => return format!("{place} [{rule}]{}", lines(change)),
+        _ => {
+            let changed: String = lines(change).iter().map(|line| format!("\n              {line}")).collect();
+            return format!("{place} [{rule}]{changed}");
+        }
     };
     format!("{}{values} [{rule}]", place.trim_end())
 }
 
-fn is_short(value: &Value) -> bool {
+pub(super) fn is_short(value: &Value) -> bool {
     let text = value.to_string();
     text.len() <= 60 && !text.contains("\\n")
 }
 
 /// The lines of a text that come and go.
-fn lines(change: &Change) -> String {
+pub(super) fn lines(change: &Change) -> Vec<String> {
     let text = |value: &Option<Value>| match value {
         Some(Value::String(text)) => text.clone(),
         Some(other) => serde_json::to_string_pretty(other).unwrap_or_default(),
@@ -89,6 +95,6 @@ fn lines(change: &Change) -> String {
     let (before, after) = (text(&change.before), text(&change.after));
     let diff = similar::TextDiff::from_lines(before.as_str(), after.as_str());
     let changed = diff.iter_all_changes().filter(|line| line.tag() != similar::ChangeTag::Equal);
-    let line = |line: similar::Change<&str>| format!("\n              {} {}", line.tag(), line.value().trim_end());
+    let line = |line: similar::Change<&str>| format!("{} {}", line.tag(), line.value().trim_end());
     changed.map(line).collect()
 }

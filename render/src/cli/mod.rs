@@ -10,6 +10,7 @@ mod folder;
 mod function;
 mod init;
 mod input;
+mod markdown;
 mod output;
 mod report;
 mod side;
@@ -52,6 +53,7 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
         Command::Validate(arguments) => validate(&arguments.specs, arguments.namespace.as_ref()),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Schema => print(&output::pretty(&spec::json_schema())?),
+        Command::Crd => print(&render::custom_resource_definition()?),
         Command::Explain { field } => explain::run(field.as_deref().unwrap_or_default()),
         Command::Init { name, namespace } => print(&init::starter(&name, &namespace)),
         Command::Cmp { step } => Ok(cmp::run(&step)),
@@ -72,7 +74,7 @@ fn print(text: &str) -> Result<ExitCode, Failure> {
 
 fn render(arguments: &RenderArguments) -> Result<ExitCode, Failure> {
     let clusters = input::clusters(&arguments.specs, arguments.namespace.as_ref(), &[])?;
-    let mut renderer = renderer(arguments.argocd_waves);
+    let mut renderer = renderer(arguments.argocd_waves).reading(arguments.desired_state.into());
     let mut sink = output::Sink::open(arguments);
     for cluster in &clusters {
         let manifest = renderer.render(cluster)?;

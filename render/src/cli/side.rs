@@ -23,14 +23,14 @@ pub(crate) struct Given {
 
 impl Given {
     /// What stands in files, folders or standard input.
-    pub(crate) fn read(path: &str, namespace: Option<&Namespace>) -> Result<Self, Failure> {
+    pub(crate) fn read(path: &str, namespace: Option<&Namespace>, may_be_empty: bool) -> Result<Self, Failure> {
         let mut given = Self::default();
         for source in input::sources(&[path.to_owned()], input::LONGEST_OBJECTS)? {
             given.add(&source?, namespace)?;
         }
         input::check_no_twins(&given.clusters)?;
         // A side that is empty by mistake would let everything through.
-        if given.objects.is_empty() && given.clusters.is_empty() {
+        if given.objects.is_empty() && given.clusters.is_empty() && !may_be_empty {
             let path = if path == "-" { input::STANDARD_INPUT } else { path };
             return Err(unreadable(path, &"there is no object in it"));
         }
@@ -106,10 +106,12 @@ fn moved(problem: Problem, by: usize) -> Problem {
     Problem { span, ..problem }
 }
 
-/// A misspelled one is meant to be one too.
+/// A misspelled one is meant to be one too. One that was rendered is an object like any other.
 pub(crate) fn is_spec(document: &Value) -> bool {
     let field = |name| document.get(name).and_then(Value::as_str).unwrap_or_default();
-    field("kind") == "ValkeyCluster" || field("apiVersion").starts_with("valkey-gitops.dev/")
+    let manager = document.pointer("/metadata/labels/app.kubernetes.io~1managed-by");
+    let is_rendered = manager.is_some_and(|manager| manager == "valkey-render");
+    !is_rendered && (field("kind") == "ValkeyCluster" || field("apiVersion").starts_with("valkey-gitops.dev/"))
 }
 
 /// The documents of a stream, each read by itself: what bounds a document need not bound a stream of them.

@@ -210,6 +210,8 @@ pub(super) fn of_field(kind: &str, leaf: &Leaf) -> Option<Rule> {
         "ConfigMap" if within(&["data.live.conf"]) => Rule::LiveConfiguration,
         // The clusters themselves are compared instead.
         "ConfigMap" if within(&["data.cluster.yaml"]) => return None,
+        "ValkeyCluster" if within(&["spec"]) => return None,
+        "StatefulSet" if path.contains("valkey-gitops.dev/spec-fingerprint") => return None,
         "Deployment" if within(&["spec.template"]) => Rule::AgentRestart,
         "NetworkPolicy" if within(&["spec"]) => Rule::NetworkAccess,
         "PodDisruptionBudget" if within(&["spec"]) => Rule::DisruptionBudget,

@@ -17,6 +17,8 @@ pub(crate) struct Kind {
     pub(crate) short: Vec<String>,
     pub(crate) is_namespaced: bool,
     pub(crate) subresources: Vec<Subresource>,
+    /// The columns that a definition adds, and the paths of their values.
+    pub(crate) columns: Vec<(String, String)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,7 @@ impl Kind {
             short: short.split_whitespace().map(str::to_owned).collect(),
             is_namespaced: true,
             subresources: Vec::new(),
+            columns: Vec::new(),
         }
     }
 
@@ -139,6 +142,10 @@ fn of_definition(definition: &Value) -> Vec<Kind> {
             subresources: [Subresource::Status, Subresource::Scale]
                 .into_iter()
                 .filter(|subresource| version.pointer(&format!("/subresources/{}", subresource.name())).is_some())
+                .collect(),
+            columns: items(version, "/additionalPrinterColumns")
+                .iter()
+                .map(|column| (text(column, "/name").to_owned(), text(column, "/jsonPath").to_owned()))
                 .collect(),
         })
         .collect()

@@ -12,17 +12,18 @@ use spec::ClusterName;
 use crate::access::Secrets;
 use crate::agent::{Agent, Sighting};
 use crate::cli::CommandError;
-use crate::kubernetes::Leadership;
+use crate::kubernetes::{Leadership, Source};
 use crate::route::Route;
 
 /// One look by somebody who changes nothing.
 pub(crate) async fn one_look(
     client: &Client,
     cluster: &ClusterName,
+    source: Source,
     secrets: Secrets,
     route: Route,
 ) -> Result<Sighting, CommandError> {
-    let mut agent = Agent::new(client, cluster, secrets, route, Leadership::never());
+    let mut agent = Agent::new(client, cluster, source, secrets, route, Leadership::never());
     agent.cache().ready().await?;
     Ok(agent.look().await?)
 }

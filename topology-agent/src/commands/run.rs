@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use kube::Client;
 use planner::survey;
+use spec::status::Status;
 use spec::{ClusterName, names};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -12,10 +13,10 @@ use tokio::time::{sleep, timeout};
 use crate::access::Secrets;
 use crate::agent::{Agent, Blind, Sighting};
 use crate::cli::CommandError;
-use crate::kubernetes::{Leadership, lead};
+use crate::kubernetes::{Leadership, Source, lead};
 use crate::pace::{Pace, REST};
 use crate::perform::Outcome;
-use crate::report::{Events, Health, Metrics, Publisher, Status, serve};
+use crate::report::{Events, Health, Metrics, Publisher, serve, stand, without_sight};
 use crate::route::Route;
 
 /// How long a round that has begun may still take when the agent is told to stop.
@@ -28,6 +29,7 @@ const LAST_ROUND: Duration = Duration::from_secs(15);
 pub(crate) async fn run(
     client: Client,
     cluster: &ClusterName,
+    source: Source,
     secrets: Secrets,
     identity: String,
     port: u16,
@@ -35,8 +37,8 @@ pub(crate) async fn run(
     let (leadership, release, stop) = (Leadership::default(), Arc::new(Notify::new()), Stop::default());
     let metrics = Metrics::new(client.default_namespace(), cluster);
     let mut watch = Watch {
-        agent: Agent::new(&client, cluster, secrets, Route::Straight, leadership.clone()),
-        publisher: Publisher::new(client.clone(), cluster, leadership.clone()),
+        agent: Agent::new(&client, cluster, source, secrets, Route::Straight, leadership.clone()),
+        publisher: Publisher::new(client.clone(), cluster, source, leadership.clone()),
         events: Events::new(client.clone(), identity.clone()),
         health: Health::default(),
         metrics,
@@ -119,14 +121,20 @@ impl Watch {
         let survey = survey(&sighting.wanted.desired, &sighting.look.view, sighting.now);
         self.metrics.note_leader(self.leadership.holds());
         self.metrics.note(sighting, &survey, took);
-        let status = Status::of(sighting, &survey);
+        let status = stand(sighting, &survey);
         let ready = if sighting.is_as_desired() { Ok(()) } else { Err(status.summary.clone()) };
         if status.summary != self.status.summary {
             tracing::info!("{}", status.summary);
         }
         self.health.note(ready);
-        self.publisher.publish(status.clone(), self.agent.cache().set().as_deref());
+        self.publish(status.clone());
         self.status = status;
+    }
+
+    fn publish(&self, status: Status) {
+        let cache = self.agent.cache();
+        let uid = cache.desired().and_then(|written| written.revision).map(|revision| revision.uid);
+        self.publisher.publish(status, uid, cache.set().as_deref());
     }
 
     fn tell_blind(&mut self, blind: &Blind) -> Duration {
@@ -138,7 +146,8 @@ impl Watch {
         {
             self.events.tell_blind(&set, &blind.to_string());
         }
-        self.publisher.publish(Status::blind(&self.status, &blind.to_string()), self.agent.cache().set().as_deref());
+        let generation = self.agent.cache().desired().and_then(|written| written.revision).map(|it| it.generation);
+        self.publish(without_sight(&self.status, blind, generation));
         self.pace.after_nothing()
     }
 

@@ -8,7 +8,7 @@ use spec::names;
 use crate::agent::Sighting;
 use crate::arguments::OutputFormat;
 use crate::cli::CommandError;
-use crate::report::Status;
+use crate::report::stand;
 
 const HEAD: [&str; 6] = ["SHARD", "PRIMARY", "COUNT", "KEYS", "REPLICAS", "SLOTS"];
 
@@ -18,7 +18,7 @@ const HEAD: [&str; 6] = ["SHARD", "PRIMARY", "COUNT", "KEYS", "REPLICAS", "SLOTS
 /// It cannot be written as JSON, which does not happen.
 pub(crate) fn status(sighting: &Sighting, format: OutputFormat) -> Result<ExitCode, CommandError> {
     let survey = survey(&sighting.wanted.desired, &sighting.look.view, sighting.now);
-    let status = Status::of(sighting, &survey);
+    let status = stand(sighting, &survey);
     let text = match format {
         OutputFormat::Json => serde_json::to_string_pretty(&status).map_err(std::io::Error::other)?,
         OutputFormat::Table => table(sighting, &status.summary, &survey.shards),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt, watcher};
@@ -17,12 +17,13 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::api::ApiError;
+use super::desired::{Desired, Source, Written};
 use super::pods::{PodFacts, facts, ordinal};
 
 /// How long the first lists may take.
 const FIRST: Duration = Duration::from_mins(1);
 /// How long the API server may leave a watch open, in seconds: one that nobody is at the other end of any more is soon noticed.
-const WATCH_SECONDS: u32 = 60;
+pub(super) const WATCH_SECONDS: u32 = 60;
 
 /// How long a watch may take to break again: one that begins anew says nothing of it before there is a change.
 const TRIAL: Duration = Duration::from_secs(1);
@@ -61,22 +62,23 @@ pub struct Cache {
     pods: Store<Pod>,
     sets: Store<StatefulSet>,
     claims: Store<PersistentVolumeClaim>,
-    desired: Store<ConfigMap>,
+    desired: Desired,
     changed: Arc<Notify>,
     /// Of each watch, until when it counts as broken.
     broken: Vec<Broken>,
 }
 
-type Broken = Arc<Mutex<Option<Instant>>>;
+/// Until when a watch counts as broken.
+pub(super) type Broken = Arc<Mutex<Option<Instant>>>;
 
 impl Cache {
     /// Begins to watch. The tasks end with the runtime.
     #[must_use]
-    pub fn watch(client: &Client, cluster: &ClusterName) -> Self {
+    pub fn watch(client: &Client, cluster: &ClusterName, source: Source) -> Self {
         let (changed, mut broken) = (Arc::new(Notify::new()), Vec::new());
         let all = || watcher::Config::default().timeout(WATCH_SECONDS);
         let named = |name: &str| all().fields(&format!("metadata.name={name}"));
-        let servers = format!("{}={cluster},{}={}", names::CLUSTER_LABEL, names::COMPONENT_LABEL, names::SERVER);
+        let servers = names::server_selector(cluster);
         let of_servers = || all().labels(&servers);
         let api = || client.clone();
         Self {
@@ -85,7 +87,7 @@ impl Cache {
             pods: keep(Api::default_namespaced(api()), of_servers(), &changed, &mut broken),
             sets: keep(Api::default_namespaced(api()), named(cluster.as_str()), &changed, &mut broken),
             claims: keep(Api::default_namespaced(api()), of_servers(), &changed, &mut broken),
-            desired: keep(Api::default_namespaced(api()), named(&names::desired(cluster)), &changed, &mut broken),
+            desired: Desired::watch(client, cluster, source, &changed, &mut broken),
             changed,
             broken,
         }
@@ -101,7 +103,7 @@ impl Cache {
             unit(self.pods.wait_until_ready().await)?;
             unit(self.sets.wait_until_ready().await)?;
             unit(self.claims.wait_until_ready().await)?;
-            unit(self.desired.wait_until_ready().await)
+            unit(self.desired.wait().await)
         };
         timeout(FIRST, all).await.map_err(|_| ApiError::TimedOut)?
     }
@@ -113,10 +115,10 @@ impl Cache {
         self.broken.iter().filter_map(until).all(|until| until < Instant::now())
     }
 
-    /// The name of the ConfigMap with the desired state.
+    /// What the object is called that says what should be.
     #[must_use]
     pub fn desired_name(&self) -> String {
-        names::desired(&self.cluster)
+        self.desired.name(&self.cluster)
     }
 
     /// Waits for a change.
@@ -124,11 +126,10 @@ impl Cache {
         self.changed.notified().await;
     }
 
-    /// The text of the desired state; none if there is no such ConfigMap.
+    /// What should be, as it is written; none if there is no such object.
     #[must_use]
-    pub fn desired(&self) -> Option<String> {
-        let map = self.desired.state().into_iter().next()?;
-        map.data.as_ref()?.get(names::DESIRED_STATE_KEY).cloned()
+    pub fn desired(&self) -> Option<Written> {
+        self.desired.written()
     }
 
     /// The `StatefulSet`; none if there is none.
@@ -150,7 +151,12 @@ impl Cache {
 }
 
 /// Fills a store from a watch that takes up again by itself, with pauses that grow, whatever becomes of it.
-fn keep<K>(api: Api<K>, which: watcher::Config, changed: &Arc<Notify>, all_broken: &mut Vec<Broken>) -> Store<K>
+pub(super) fn keep<K>(
+    api: Api<K>,
+    which: watcher::Config,
+    changed: &Arc<Notify>,
+    all_broken: &mut Vec<Broken>,
+) -> Store<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {

@@ -2,6 +2,8 @@
 
 mod events;
 mod health;
+#[cfg(test)]
+mod kstatus;
 mod metrics;
 mod publish;
 mod serve;
@@ -12,4 +14,4 @@ pub use health::Health;
 pub use metrics::Metrics;
 pub use publish::Publisher;
 pub use serve::serve;
-pub use status::{Condition, ConditionType, ShardStatus, Status};
+pub use status::{stand, without_sight};

@@ -4,16 +4,17 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource};
 use serde_json::json;
+use spec::status::Status;
 use spec::{ClusterName, names};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::status::Status;
-use crate::kubernetes::{ApiError, FIELD_MANAGER, Leadership, bounded};
+use crate::kubernetes::{ApiError, CustomResource, FIELD_MANAGER, Leadership, Source, bounded};
 
 /// The least time between two writes.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -21,55 +22,67 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often what was written is looked at again: somebody may have deleted it.
 const TRUSTED: Duration = Duration::from_mins(5);
-/// The key under which the status stands.
+/// The key under which the status stands in a ConfigMap.
 const KEY: &str = "status.yaml";
 
 /// The latest status, on its way to where it is read.
 pub struct Publisher {
-    latest: watch::Sender<Option<(Status, ConfigMap)>>,
-    cluster: ClusterName,
+    latest: watch::Sender<Option<Report>>,
+}
+
+/// A status, and what it is written to.
+#[derive(Debug, Clone)]
+struct Report {
+    status: Status,
+    /// Of the custom resource; an object that was deleted and applied anew has no status yet.
+    uid: Option<String>,
+    owner: Option<OwnerReference>,
 }
 
 impl Publisher {
     /// Begins to write. The task ends with the runtime.
     #[must_use]
-    pub fn new(client: Client, cluster: &ClusterName, leadership: Leadership) -> Self {
+    pub fn new(client: Client, cluster: &ClusterName, source: Source, leadership: Leadership) -> Self {
         let (latest, receiver) = watch::channel(None);
-        let writer =
-            Writer { maps: Api::default_namespaced(client), name: names::status(cluster), leadership, written: None };
+        let place = match source {
+            Source::ConfigMap => Place::Map(Api::default_namespaced(client)),
+            Source::CustomResource => Place::Object(Api::default_namespaced(client)),
+        };
+        let writer = Writer { place, cluster: cluster.clone(), leadership, written: None };
         tokio::spawn(writer.write(receiver));
-        Self { latest, cluster: cluster.clone() }
+        Self { latest }
     }
 
-    /// Has a status written, as a dependent of the cluster's `StatefulSet`.
-    pub fn publish(&self, status: Status, set: Option<&StatefulSet>) {
+    /// Has a status written; where that takes an object of its own, as a dependent of the cluster's `StatefulSet`.
+    pub fn publish(&self, status: Status, uid: Option<String>, set: Option<&StatefulSet>) {
         let owner = set.and_then(|set| set.owner_ref(&()));
-        let mut map = ConfigMap::default();
-        map.metadata.name = Some(names::status(&self.cluster));
-        map.metadata.owner_references = owner.map(|owner| vec![owner]);
-        let labels = [(names::CLUSTER_LABEL, self.cluster.as_str()), (names::COMPONENT_LABEL, names::AGENT)];
-        map.metadata.labels = Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
-        self.latest.send_replace(Some((status, map)));
+        self.latest.send_replace(Some(Report { status, uid, owner }));
     }
+}
+
+/// Where the status stands.
+enum Place {
+    Map(Api<ConfigMap>),
+    Object(Api<CustomResource>),
 }
 
 struct Writer {
-    maps: Api<ConfigMap>,
-    name: String,
+    place: Place,
+    cluster: ClusterName,
     leadership: Leadership,
-    written: Option<(Status, Instant)>,
+    written: Option<(Report, Instant)>,
 }
 
 impl Writer {
-    async fn write(mut self, mut latest: watch::Receiver<Option<(Status, ConfigMap)>>) {
+    async fn write(mut self, mut latest: watch::Receiver<Option<Report>>) {
         let mut pause = PAUSE;
         while latest.changed().await.is_ok() {
-            let Some((status, map)) = latest.borrow_and_update().clone() else { continue };
+            let Some(report) = latest.borrow_and_update().clone() else { continue };
             if !self.leadership.holds() {
                 self.written = None;
                 continue;
             }
-            match self.write_one(status, map).await {
+            match self.write_one(report).await {
                 Ok(()) => pause = PAUSE,
                 Err(error) => {
                     tracing::warn!(%error, "the status was not written");
@@ -82,39 +95,77 @@ impl Writer {
         }
     }
 
-    async fn write_one(&mut self, status: Status, map: ConfigMap) -> Result<(), ApiError> {
-        let written = self.written.take().filter(|(_, since)| since.elapsed() < TRUSTED);
-        let (before, since) = match written {
-            Some(written) => written,
+    async fn write_one(&mut self, report: Report) -> Result<(), ApiError> {
+        let is_known = |(written, since): &(Report, Instant)| written.uid == report.uid && since.elapsed() < TRUSTED;
+        let (before, since) = match self.written.take().filter(is_known) {
+            Some((written, since)) => (written.status, since),
             None => (self.present().await?, Instant::now()),
         };
+        let Report { status, uid, owner } = report;
         let status = status.since(&before, &Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         if status != before {
-            self.written = Some((before, since));
-            self.put(&status, map).await?;
+            self.written = Some((Report { status: before, uid: uid.clone(), owner: owner.clone() }, since));
+            match &self.place {
+                Place::Map(maps) => self.put(maps, &status, owner.clone()).await?,
+                Place::Object(objects) => self.apply(objects, &status).await?,
+            }
         }
-        self.written = Some((status, since));
+        self.written = Some((Report { status, uid, owner }, since));
         Ok(())
     }
 
     /// What an earlier agent wrote: its moments of change still hold.
     async fn present(&self) -> Result<Status, ApiError> {
-        let map = bounded(self.maps.get_opt(&self.name)).await?;
-        let text = map.and_then(|map| map.data?.remove(KEY));
-        Ok(text.and_then(|text| serde_saphyr::from_str(&text).ok()).unwrap_or_default())
+        match &self.place {
+            Place::Map(maps) => {
+                let map = bounded(maps.get_opt(&names::status(&self.cluster))).await?;
+                let text = map.and_then(|map| map.data?.remove(KEY));
+                Ok(text.and_then(|text| serde_saphyr::from_str(&text).ok()).unwrap_or_default())
+            }
+            Place::Object(objects) => {
+                let object = bounded(objects.get_opt(self.cluster.as_str())).await?;
+                Ok(object.and_then(|object| serde_json::from_value(object.status).ok()).unwrap_or_default())
+            }
+        }
     }
 
-    async fn put(&self, status: &Status, mut map: ConfigMap) -> Result<(), ApiError> {
+    /// Applies the status, whole: what it does not say any more goes. Nobody else writes there, and who has is overruled.
+    async fn apply(&self, objects: &Api<CustomResource>, status: &Status) -> Result<(), ApiError> {
+        let patch = json!({
+            "apiVersion": format!("{}/{}", spec::GROUP, spec::VERSION),
+            "kind": CustomResource::kind(&()),
+            "metadata": {"name": self.cluster},
+            "status": status,
+        });
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        match bounded(objects.patch_status(self.cluster.as_str(), &parameters, &Patch::Apply(patch))).await {
+            // Where there is no object, nobody waits for its status; one that comes is seen.
+            Ok(_) | Err(ApiError::Missing) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn put(&self, maps: &Api<ConfigMap>, status: &Status, owner: Option<OwnerReference>) -> Result<(), ApiError> {
+        let mut map = self.empty_map(owner);
         let text = serde_saphyr::to_string(status).map_err(|error| ApiError::Failed(error.to_string()))?;
         let data = json!({KEY: text, "summary": status.summary});
         let patch = Patch::Merge(json!({"metadata": map.metadata, "data": data}));
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        match bounded(self.maps.patch(&self.name, &parameters, &patch)).await {
+        match bounded(maps.patch(&names::status(&self.cluster), &parameters, &patch)).await {
             Err(ApiError::Missing) => {
                 map.data = Some([(KEY.to_owned(), text), ("summary".to_owned(), status.summary.clone())].into());
-                bounded(self.maps.create(&PostParams::default(), &map)).await.map(drop)
+                bounded(maps.create(&PostParams::default(), &map)).await.map(drop)
             }
             other => other.map(drop),
         }
+    }
+
+    fn empty_map(&self, owner: Option<OwnerReference>) -> ConfigMap {
+        let mut map = ConfigMap::default();
+        map.metadata.name = Some(names::status(&self.cluster));
+        map.metadata.owner_references = owner.map(|owner| vec![owner]);
+        let labels = [(names::CLUSTER_LABEL, self.cluster.as_str()), (names::COMPONENT_LABEL, names::AGENT)];
+        map.metadata.labels = Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        map
     }
 }

@@ -1,149 +1,78 @@
-//! How a cluster stands, as an object: what `<name>-status` holds.
+//! How a cluster stands by what was seen, or that nothing was.
 //!
-//! Nothing in here changes while nothing happens: no counts of keys, no moments but those of changes.
+//! What waits for a cluster goes by kstatus: a condition `Stalled` is a failure, `Reconciling` is work, and only `Ready` about the
+//! latest generation is success.
 
-use std::collections::BTreeMap;
+use planner::{Plan, SLOTS, Shard, Sight, Survey, Template};
+use spec::status::{Condition, ConditionType, Endpoints, Secrets, ShardStatus, Status};
+use spec::{Cluster, names};
 
-use planner::{Plan, SLOTS, Sight, Survey, Template};
-use serde::{Deserialize, Serialize};
-use spec::names;
-
-use crate::agent::Sighting;
+use crate::agent::{Blind, Sighting};
 use crate::valkey::AskError;
 
 /// How many matters and steps a message names before it counts the rest.
 const NAMED: usize = 5;
 
-/// How a cluster stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Status {
-    /// The generation of the `StatefulSet` that this is about.
-    pub observed_generation: i64,
-    /// In one line, for people.
-    pub summary: String,
-    /// What holds and what does not, in the manner of Kubernetes.
-    pub conditions: Vec<Condition>,
-    /// Its shards.
-    pub shards: Vec<ShardStatus>,
+/// How the cluster stands by this look. The moments of changes are left to [`Status::since`].
+#[must_use]
+pub fn stand(sighting: &Sighting, survey: &Survey) -> Status {
+    let generation = sighting.generation;
+    let cluster = &sighting.wanted.cluster;
+    let mut conditions = vec![ready(sighting), reconciling(sighting), stalled(sighting)];
+    conditions.extend([covered(survey), in_sync(sighting, survey), balanced(survey), up_to_date(sighting)]);
+    let conditions = conditions.into_iter().map(|finding| finding.condition(generation)).collect();
+    let shards: Vec<ShardStatus> = survey.shards.iter().map(|shard| of_shard(cluster, shard)).collect();
+    Status {
+        observed_generation: generation,
+        summary: summary(sighting),
+        conditions,
+        shard_count: small(shards.len()),
+        served_slots: survey.served.len(),
+        shards,
+        selector: names::server_selector(&cluster.name),
+        endpoints: Endpoints::of(cluster),
+        secrets: Secrets::of(cluster),
+    }
 }
 
-/// Something that holds or does not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Condition {
-    /// What.
-    #[serde(rename = "type")]
-    pub kind: ConditionType,
-    /// `True`, `False` or `Unknown`.
-    pub status: String,
-    /// Why, in one word.
-    pub reason: String,
-    /// Why, for people.
-    pub message: String,
-    /// Since when, as in RFC 3339.
-    pub last_transition_time: String,
-    /// The generation that it is about.
-    pub observed_generation: i64,
+fn of_shard(cluster: &Cluster, shard: &Shard) -> ShardStatus {
+    let pod = |pod: planner::Ordinal| names::pod(&cluster.name, pod.0);
+    ShardStatus {
+        shard: shard.number,
+        primary: shard.primary.map(pod),
+        replicas: shard.replicas.iter().map(|replica| pod(replica.pod)).collect(),
+        in_sync: small(shard.replicas.iter().filter(|replica| replica.in_sync).count()),
+        slots: shard.slots.to_string(),
+        slot_count: shard.slots.len(),
+    }
 }
 
-/// What can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum ConditionType {
-    /// Everything is as it should be.
-    Ready,
-    /// Something is being done or waited for.
-    Reconciling,
-    /// Nothing can be done without help.
-    Stalled,
-    /// Every slot is served.
-    SlotsCovered,
-    /// Every shard has its replicas, in sync.
-    ReplicasInSync,
-    /// No shard has more slots than another, but for one.
-    TopologyBalanced,
-    /// Every pod runs the latest template.
-    UpToDate,
+/// There are never as many of anything.
+fn small(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
 }
 
-/// How a shard stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ShardStatus {
-    /// Its number; none if it dissolves.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub shard: Option<u16>,
-    /// The pod of its primary.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub primary: Option<String>,
-    /// The pods of its replicas.
-    pub replicas: Vec<String>,
-    /// How many of them are in sync.
-    pub in_sync: usize,
-    /// Its slots.
-    pub slots: String,
-    /// How many they are.
-    pub slot_count: u16,
-}
-
-impl Status {
-    /// How the cluster stands by this look. The moments of changes are left to [`Status::since`].
-    #[must_use]
-    pub fn of(sighting: &Sighting, survey: &Survey) -> Self {
-        let generation = sighting.generation;
-        let mut conditions = vec![ready(sighting), reconciling(sighting), stalled(sighting)];
-        conditions.extend([covered(survey), in_sync(sighting, survey), balanced(survey), up_to_date(sighting)]);
-        let conditions = conditions.into_iter().map(|finding| finding.condition(generation)).collect();
-        let pod = |pod: planner::Ordinal| names::pod(&sighting.wanted.cluster.name, pod.0);
-        let shards = survey.shards.iter().map(|shard| ShardStatus {
-            shard: shard.number,
-            primary: shard.primary.map(pod),
-            replicas: shard.replicas.iter().map(|replica| pod(replica.pod)).collect(),
-            in_sync: shard.replicas.iter().filter(|replica| replica.in_sync).count(),
-            slots: shard.slots.to_string(),
-            slot_count: shard.slots.len(),
-        });
-        Self { observed_generation: generation, summary: summary(sighting), conditions, shards: shards.collect() }
-    }
-
-    /// What can be said when nothing can be seen: that, and what was known before.
-    #[must_use]
-    pub fn blind(before: &Self, why: &str) -> Self {
-        let unknown = |kind| Finding { kind, status: "Unknown", reason: "NothingSeen", message: why.to_owned() };
-        let ready =
-            Finding { kind: ConditionType::Ready, status: "False", reason: "NothingSeen", message: why.to_owned() };
-        let stalled =
-            Finding { kind: ConditionType::Stalled, status: "True", reason: "NothingSeen", message: why.to_owned() };
-        let rest = [
-            ConditionType::Reconciling,
-            ConditionType::SlotsCovered,
-            ConditionType::ReplicasInSync,
-            ConditionType::TopologyBalanced,
-            ConditionType::UpToDate,
-        ];
-        let all = [ready, stalled].into_iter().chain(rest.map(unknown));
-        let conditions = all.map(|finding| finding.condition(before.observed_generation)).collect();
-        Self { summary: why.to_owned(), conditions, ..before.clone() }
-    }
-
-    /// The same, with the moments of changes: now for what has changed, the former ones for the rest.
-    #[must_use]
-    pub fn since(mut self, before: &Self, now: &str) -> Self {
-        let former: BTreeMap<ConditionType, &Condition> =
-            before.conditions.iter().map(|condition| (condition.kind, condition)).collect();
-        for condition in &mut self.conditions {
-            let same = former.get(&condition.kind).filter(|former| former.status == condition.status);
-            condition.last_transition_time =
-                same.map_or_else(|| now.to_owned(), |same| same.last_transition_time.clone());
-        }
-        self
-    }
-
-    /// Whether a condition holds.
-    #[must_use]
-    pub fn holds(&self, kind: ConditionType) -> bool {
-        self.conditions.iter().any(|condition| condition.kind == kind && condition.status == "True")
-    }
+/// What can be said when nothing can be seen: that, and what was known before. What may mend by itself is no failure.
+#[must_use]
+pub fn without_sight(before: &Status, blind: &Blind, generation: Option<i64>) -> Status {
+    let why = blind.to_string();
+    let generation = generation.unwrap_or(before.observed_generation);
+    let finding = |kind, status| Finding { kind, status, reason: "NothingSeen", message: why.clone() };
+    let (reconciling, stalled) = if blind.is_passing() { ("True", "False") } else { ("False", "True") };
+    let known = [
+        finding(ConditionType::Ready, "False"),
+        finding(ConditionType::Reconciling, reconciling),
+        finding(ConditionType::Stalled, stalled),
+    ];
+    let unknown = [
+        ConditionType::SlotsCovered,
+        ConditionType::ReplicasInSync,
+        ConditionType::TopologyBalanced,
+        ConditionType::UpToDate,
+    ];
+    let all = known.into_iter().chain(unknown.map(|kind| finding(kind, "Unknown")));
+    let conditions = all.map(|finding| finding.condition(generation)).collect();
+    Status { observed_generation: generation, summary: why.clone(), conditions, ..before.clone() }
 }
 
 struct Finding {
@@ -168,6 +97,7 @@ impl Finding {
 
 fn ready(sighting: &Sighting) -> Finding {
     let reasons = match &sighting.plan {
+        Plan::Done if !sighting.is_rendered => ("AsDesired", "NotRendered"),
         Plan::Done => ("AsDesired", "TemplateUnseen"),
         plan if plan.needs_help() => ("AsDesired", "Stuck"),
         Plan::Do(..) => ("AsDesired", "Working"),
@@ -177,7 +107,7 @@ fn ready(sighting: &Sighting) -> Finding {
 }
 
 fn reconciling(sighting: &Sighting) -> Finding {
-    let busy = sighting.plan != Plan::Done && !sighting.plan.needs_help();
+    let busy = !sighting.is_as_desired() && !sighting.plan.needs_help();
     Finding::of(ConditionType::Reconciling, busy, ("InProgress", "AtRest"), summary(sighting))
 }
 
@@ -216,7 +146,7 @@ fn balanced(survey: &Survey) -> Finding {
 fn up_to_date(sighting: &Sighting) -> Finding {
     let pods = &sighting.look.view.pods;
     let current = pods.values().filter(|pod| pod.template == Template::Current && pod.sight != Sight::Down).count();
-    let all = current == pods.len() && sighting.settled && !pods.is_empty();
+    let all = current == pods.len() && sighting.settled && sighting.is_rendered && !pods.is_empty();
     let message = format!("{current} of {} pods run the latest template", pods.len());
     Finding::of(ConditionType::UpToDate, all, ("Current", "Outdated"), message)
 }
@@ -224,6 +154,9 @@ fn up_to_date(sighting: &Sighting) -> Finding {
 /// A plan in one line; before it, what people have to know who wonder about it.
 fn summary(sighting: &Sighting) -> String {
     let plan = match &sighting.plan {
+        Plan::Done if !sighting.is_rendered => {
+            "the StatefulSet was rendered from another spec; apply what valkey-render renders".to_owned()
+        }
         Plan::Done => "the cluster is as it should be".to_owned(),
         Plan::Do(round, _) => named(round.0.iter().map(ToString::to_string)),
         Plan::Wait(matters, _) | Plan::Stuck(matters) => named(matters.iter().map(ToString::to_string)),

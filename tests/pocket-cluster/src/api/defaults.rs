@@ -23,6 +23,9 @@ pub(super) fn fill(kind: &str, object: &mut Value) {
             default(object, "/spec/volumeMode", "Filesystem");
             default(object, "/status/phase", "Pending");
         }
+        "CustomResourceDefinition" => {
+            default(object, "/status/conditions", json!([{"type": "Established", "status": "True"}]));
+        }
         "PodDisruptionBudget" => default(object, "/status/disruptionsAllowed", 0),
         _ => {}
     }

@@ -17,6 +17,7 @@ mod rights;
 mod scale;
 mod selector;
 mod serve;
+mod structural;
 mod table;
 mod watch;
 mod write;

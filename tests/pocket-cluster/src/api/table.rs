@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::read::shown;
 use super::request::{Query, Request};
+use super::structural;
 use crate::json::{flag, is_leaving, items, name, number, seconds_since, text};
 use crate::kinds::Kind;
 
@@ -17,18 +18,19 @@ pub(super) fn is_wanted(request: &Request) -> bool {
 type Column = (&'static str, fn(&Value) -> String);
 
 pub(super) fn of(kind: &Kind, objects: &[&Value], metadata: &Value, query: &Query) -> Value {
-    let columns = columns(kind);
-    let definitions: Vec<Value> = columns
-        .iter()
-        .map(|(name, _)| json!({"name": name, "type": "string", "format": if *name == "Name" { "name" } else { "" }, "priority": 0}))
+    let (first, last) = (columns(kind), ("Age", |object: &Value| age(text(object, "/metadata/creationTimestamp"))));
+    // Of a definition's own, the age is the one that all have.
+    let added: Vec<&(String, String)> = kind.columns.iter().filter(|(name, _)| name != last.0).collect();
+    let names = first.iter().map(|(name, _)| *name).chain(added.iter().map(|(name, _)| name.as_str())).chain([last.0]);
+    let definitions: Vec<Value> = names
+        .map(|name| json!({"name": name, "type": "string", "format": if name == "Name" { "name" } else { "" }, "priority": 0}))
         .collect();
-    let rows: Vec<Value> = objects
-        .iter()
-        .map(|object| {
-            let cells: Vec<String> = columns.iter().map(|(_, cell)| cell(object)).collect();
-            json!({"cells": cells, "object": included(kind, object, query)})
-        })
-        .collect();
+    let cells = |object: &Value| -> Vec<String> {
+        let own = first.iter().map(|(_, cell)| cell(object));
+        own.chain(added.iter().map(|(_, path)| structural::at(object, path))).chain([last.1(object)]).collect()
+    };
+    let row = |object: &&Value| json!({"cells": cells(object), "object": included(kind, object, query)});
+    let rows: Vec<Value> = objects.iter().map(row).collect();
     json!({
         "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": definitions, "rows": rows,
     })
@@ -88,8 +90,7 @@ fn columns(kind: &Kind) -> Vec<Column> {
         _ => &[],
     };
     let first: &[Column] = &[("Name", |object| name(object).to_owned())];
-    let last: &[Column] = &[("Age", |object| age(text(object, "/metadata/creationTimestamp")))];
-    [first, own, last].concat()
+    [first, own].concat()
 }
 
 fn share(part: usize, whole: usize) -> String {

@@ -12,7 +12,7 @@ use super::patch::{self, Managed};
 use super::read::represented;
 use super::request::Request;
 use super::selector::Selection;
-use super::{defaults, events, laws};
+use super::{defaults, events, laws, structural};
 use crate::cluster::Cluster;
 use crate::json::{is_leaving, items, name, namespace, number, remove, set, text, uid};
 use crate::kinds::{Kind, Subresource};
@@ -95,6 +95,7 @@ fn admitted(store: &Store, kind: &Kind, mut object: Value) -> Result<Value, Refu
         object = events::stored(object);
     }
     defaults::fill(&kind.name, &mut object);
+    structural::fill(structural::version(store, kind).as_ref(), &mut object);
     laws::check_new(store, kind, &object)?;
     Ok(object)
 }
@@ -134,6 +135,7 @@ fn rewrite(
     compute: impl FnOnce(&Value) -> Result<Value, Refusal>,
 ) -> Result<Arc<Value>, Refusal> {
     let kind = &request.target.kind;
+    let version = structural::version(&cluster.store, kind);
     let change = |before: &Value| {
         let mut after = compute(before)?;
         let expected = text(&after, "/metadata/resourceVersion");
@@ -143,6 +145,7 @@ fn rewrite(
         }
         keep_what_is_not_asked_for(request, before, &mut after);
         defaults::fill(&kind.name, &mut after);
+        structural::fill(version.as_ref(), &mut after);
         laws::check_change(kind, before, &after)?;
         if request.content_type != patch::APPLY {
             Managed::of(request, "Update").wrote(before, &mut after);

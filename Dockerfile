@@ -1,0 +1,48 @@
+# An image for each program, with the program and nothing else: no shell, no libc, nobody's user, and nothing to write to.
+#
+#   docker build --target valkey-render --tag valkey-gitops/valkey-render:0.1.0 .
+#   docker build --target valkey-topology-agent --tag valkey-gitops/valkey-topology-agent:0.1.0 .
+#
+# For several architectures at once, each built on a machine of its own or emulated:
+#
+#   docker buildx build --platform linux/amd64,linux/arm64 --target valkey-render --tag … --push .
+#
+# VERSION and REVISION are for the labels; pass them with --build-arg.
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+ENV RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
+# Named, the target gets the flags and what runs while building does not: procedural macros cannot be static.
+RUN host="$(rustc -vV | sed -n 's/^host: //p')" \
+ && cargo build --locked --release --target "$host" --package valkey-render \
+ && cargo build --locked --profile small --target "$host" --package valkey-topology-agent \
+ && mkdir /out \
+ && cp "target/$host/release/valkey-render" "target/$host/small/valkey-topology-agent" /out/ \
+ && ln -s valkey-render /out/valkey-render-fn
+
+FROM scratch AS valkey-render
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="valkey-render" \
+      org.opencontainers.image.description="Renders a ValkeyCluster spec into plain Kubernetes YAML." \
+      org.opencontainers.image.source="https://github.com/valkey-gitops/valkey-gitops" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /out/valkey-render /out/valkey-render-fn /usr/local/bin/
+USER 65532:65532
+ENTRYPOINT ["/usr/local/bin/valkey-render"]
+
+FROM scratch AS valkey-topology-agent
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="valkey-topology-agent" \
+      org.opencontainers.image.description="Looks after one Valkey cluster on Kubernetes." \
+      org.opencontainers.image.source="https://github.com/valkey-gitops/valkey-gitops" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /out/valkey-topology-agent /usr/local/bin/
+USER 65532:65532
+ENTRYPOINT ["/usr/local/bin/valkey-topology-agent"]

@@ -1,0 +1,171 @@
+//! What should be stands in a `ValkeyCluster`, and whoever waits for it by the rules of kstatus is never told too early.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::thread::sleep;
+use std::time::Duration;
+
+use render::DesiredState;
+use serde_json::{Value, json};
+use support::{kstatus, root, small_with};
+
+use crate::forming::every_server_says_so;
+use crate::story::{Story, open};
+use crate::wait::{hold, wait};
+
+fn begin() -> Story {
+    let story = Story::prepare_in(small_with(&open()), DesiredState::CustomResource);
+    story.pocket.apply(&render::custom_resource_definition().unwrap()).unwrap();
+    story
+}
+
+/// Watches the objects, and keeps every state of them.
+struct Observer {
+    kubectl: Child,
+    file: PathBuf,
+}
+
+impl Observer {
+    fn of(story: &Story) -> Self {
+        let file = story.pocket.folder().join("observed.json");
+        let kubectl = Command::new("kubectl")
+            .args(["get", "vkc", "--watch", "--output=json"])
+            .env("KUBECONFIG", story.pocket.kubeconfig())
+            .env("HOME", story.pocket.folder())
+            .stdout(File::create(&file).unwrap())
+            .spawn()
+            .unwrap();
+        // It needs a moment until it watches.
+        sleep(Duration::from_secs(1));
+        Self { kubectl, file }
+    }
+
+    fn end(mut self) -> Vec<Value> {
+        sleep(Duration::from_secs(1));
+        self.kubectl.kill().unwrap();
+        self.kubectl.wait().unwrap();
+        let text = fs::read_to_string(self.file).unwrap();
+        let seen = serde_json::Deserializer::from_str(&text).into_iter::<Value>().map_while(Result::ok);
+        let seen: Vec<Value> = seen.filter(|object| object["kind"] == "ValkeyCluster").collect();
+        assert!(!seen.is_empty(), "{text}");
+        seen
+    }
+}
+
+/// What Argo CD's own tests are run on: written where `UPDATE` is set.
+fn keep(name: &str, object: &Value) {
+    if env::var_os("UPDATE").is_some() {
+        let mut object = object.clone();
+        object["metadata"].as_object_mut().unwrap().remove("managedFields");
+        let folder = "deploy/argocd/resource_customizations/valkey-gitops.dev/ValkeyCluster/testdata";
+        fs::write(root().join(folder).join(format!("{name}.yaml")), serde_saphyr::to_string(&object).unwrap()).unwrap();
+    }
+}
+
+fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
+    let conditions = object["status"]["conditions"].as_array().unwrap();
+    conditions.iter().find(|condition| condition["type"] == kind).unwrap()
+}
+
+/// In none of these states it is told to be as desired, unless all that belongs to that is said as well.
+fn never_current_too_early(seen: &[Value]) {
+    assert_eq!(kstatus(&seen[0]), "InProgress", "{}", seen[0]);
+    for object in seen.iter().filter(|object| kstatus(object) == "Current") {
+        for kind in ["Ready", "SlotsCovered", "ReplicasInSync", "TopologyBalanced", "UpToDate"] {
+            assert_eq!(condition(object, kind)["status"], "True", "{object}");
+        }
+        assert_eq!(object["status"]["shardCount"], object["spec"]["shards"], "{object}");
+    }
+    assert!(seen.iter().all(|object| kstatus(object) != "Failed"), "{seen:?}");
+    assert_eq!(kstatus(seen.last().unwrap()), "Current");
+}
+
+#[test]
+fn a_cluster_forms_and_grows_by_its_custom_resource_and_is_never_called_current_too_early() {
+    let mut story = begin();
+    let observer = Observer::of(&story);
+    story.apply();
+    story.until_at_rest();
+    every_server_says_so(&story);
+    let seen = observer.end();
+    never_current_too_early(&seen);
+    keep("new", &seen[0]);
+    keep("forming", seen.iter().find(|object| object["status"]["conditions"].is_array()).unwrap());
+    keep("healthy", seen.last().unwrap());
+    what_people_ask_for_is_told(&story);
+    what_is_applied_again_changes_nothing(&story);
+
+    let observer = Observer::of(&story);
+    story.change(&[("/spec/shards", json!(4)), ("/spec/config", json!({"databases": 4}))]);
+    wait("a new generation that is as it should be", || {
+        let object = story.object()?;
+        if object["metadata"]["generation"] == 2 && kstatus(&object) == "Current" {
+            Ok(())
+        } else {
+            Err(object["status"].to_string())
+        }
+    });
+    every_server_says_so(&story);
+    assert!(story.ask("small-0", "CONFIG GET databases").contains('4'));
+    let seen = observer.end();
+    let changed = seen.iter().position(|object| object["metadata"]["generation"] == 2).unwrap();
+    keep("changed", &seen[changed]);
+    never_current_too_early(&seen[changed..]);
+}
+
+fn what_people_ask_for_is_told(story: &Story) {
+    let said = story.kubectl("get vkc");
+    let words: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(words[0], ["NAME", "READY", "SHARDS", "SLOTS", "VERSION", "AGE"], "{said}");
+    assert_eq!(words[1][..5], ["small", "True", "3", "16384", "9.1.2"], "{said}");
+    let said = story.kubectl("wait --for=condition=Ready vkc/small --timeout=10s");
+    assert!(said.contains("condition met"), "{said}");
+    let status = story.status().unwrap();
+    assert_eq!(status["endpoints"]["any"], "small.default.svc.cluster.local:6379");
+    assert_eq!(status["selector"], "valkey-gitops.dev/cluster=small,app.kubernetes.io/component=valkey");
+}
+
+/// Neither the server nor the agent writes into what Git says; and the agent leaves no ConfigMap behind.
+fn what_is_applied_again_changes_nothing(story: &Story) {
+    let before = story.object().unwrap();
+    story.apply();
+    hold(Duration::from_secs(2), || {
+        let object = story.object().unwrap();
+        assert_eq!((&object["spec"], &object["metadata"]["generation"]), (&before["spec"], &json!(1)));
+    });
+    let managers: Vec<&Value> = before["metadata"]["managedFields"].as_array().unwrap().iter().collect();
+    let agent: Vec<_> = managers.iter().filter(|manager| manager["manager"] == "valkey-topology-agent").collect();
+    assert_eq!(agent.len(), 1, "{managers:?}");
+    assert_eq!(agent[0]["subresource"], "status", "{managers:?}");
+    for map in ["status", "desired"] {
+        assert!(story.get("api/v1", &format!("configmaps/small-{map}")).is_err());
+    }
+}
+
+#[test]
+fn a_spec_that_was_not_rendered_is_told_and_one_that_is_wrong_is_a_failure() {
+    let story = begin();
+    story.apply();
+    story.until_at_rest();
+    story.kubectl("patch vkc small --type=merge --patch {\"spec\":{\"maxMemoryPercent\":50}}");
+    story.until_said("Ready", "was rendered from another spec");
+    keep("unrendered", &story.object().unwrap());
+    story.kubectl("annotate vkc small valkey-gitops.dev/paused=true");
+    assert_eq!(kstatus(&story.object().unwrap()), "InProgress");
+    keep("paused", &story.object().unwrap());
+    story.kubectl("annotate vkc small valkey-gitops.dev/paused-");
+    story.kubectl("patch vkc small --type=merge --patch {\"spec\":{\"config\":{\"hz\":\"fast\"}}}");
+    story.until_condition("Stalled", "True");
+    assert_eq!(kstatus(&story.object().unwrap()), "Failed");
+    keep("wrong", &story.object().unwrap());
+    story.apply();
+    story.kubectl("patch vkc small --type=merge --patch {\"spec\":{\"config\":null}}");
+    story.until_at_rest();
+    assert_eq!(kstatus(&story.object().unwrap()), "Current");
+    story.kubectl("delete vkc small");
+    story.apply();
+    story.until_at_rest();
+    assert_eq!(kstatus(&story.object().unwrap()), "Current");
+}

@@ -1,0 +1,104 @@
+//! What Flux does with what is rendered: it replaces variables in it, and asks the objects how they are.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+
+use cel::{Context, Program};
+use render::{DesiredState, Renderer};
+use serde_json::Value;
+use support::{clusters, examples, kstatus, root, yaml_files};
+
+/// Post-build substitution, where no variable is known: `$$` becomes `$`, and `${…}` what it falls back to, or nothing.
+/// <https://fluxcd.io/flux/components/kustomize/kustomizations/#post-build-variable-substitution>
+fn substituted(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        let (before, from) = rest.split_at(at);
+        out += before;
+        rest = if let Some(after) = from.strip_prefix("$$") {
+            out.push('$');
+            after
+        } else if let Some((name, after)) = from.strip_prefix("${").and_then(|inner| inner.split_once('}')) {
+            out += name.split_once(":-").map_or("", |(_, fallback)| fallback);
+            after
+        } else {
+            out.push('$');
+            &from[1..]
+        };
+    }
+    out + rest
+}
+
+#[test]
+fn the_substitution_of_this_test_is_that_of_flux() {
+    for (text, wanted) in [("a$$b", "a$b"), ("${a}", ""), ("${a:-b}c", "bc"), ("$a $1 $(b) ^a$", "$a $1 $(b) ^a$")] {
+        assert_eq!(substituted(text), wanted);
+    }
+}
+
+#[test]
+fn what_is_rendered_survives_substitution_byte_for_byte() {
+    for path in examples() {
+        for cluster in clusters(&fs::read_to_string(&path).unwrap()) {
+            for form in [DesiredState::ConfigMap, DesiredState::CustomResource] {
+                let text = Renderer::with(form).render(&cluster).unwrap().to_yaml();
+                assert!(text.contains('$'), "there is something to be replaced");
+                assert_eq!(substituted(&text), text, "{}", path.display());
+            }
+        }
+    }
+    let definition = render::custom_resource_definition().unwrap();
+    assert_eq!(substituted(&definition), definition);
+}
+
+fn documents(file: &str) -> Vec<Value> {
+    let text = fs::read_to_string(root().join("deploy/flux").join(file)).unwrap();
+    serde_saphyr::from_multiple(&text).unwrap()
+}
+
+/// The first of the three expressions that holds.
+fn health(expressions: &Value, object: &Value) -> &'static str {
+    let mut context = Context::default();
+    for field in ["metadata", "spec", "status"] {
+        context.add_variable(field, &object[field]).unwrap();
+    }
+    let holds = |name: &str| {
+        let program = Program::compile(expressions[name].as_str().unwrap()).unwrap();
+        program.execute(&context).is_ok_and(|value| value == true.into())
+    };
+    let named = [("inProgress", "InProgress"), ("failed", "Failed"), ("current", "Current")];
+    named.into_iter().find(|(name, _)| holds(name)).map_or("InProgress", |(_, health)| health)
+}
+
+#[test]
+fn flux_takes_an_object_for_what_kstatus_does() {
+    let folder = root().join("deploy/argocd/resource_customizations/valkey-gitops.dev/ValkeyCluster/testdata");
+    let mut seen = Vec::new();
+    for file in ["oci.yaml", "branch.yaml"] {
+        let expressions = &documents(file)[1]["spec"]["healthCheckExprs"][0];
+        for path in yaml_files(&folder) {
+            let object: Value = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+            assert_eq!(health(expressions, &object), kstatus(&object), "{file} {}", path.display());
+            seen.push(kstatus(&object));
+        }
+    }
+    assert!(["InProgress", "Failed", "Current"].iter().all(|health| seen.contains(health)), "{seen:?}");
+}
+
+#[test]
+fn what_vanishes_by_mistake_takes_no_data_along() {
+    for file in ["oci.yaml", "branch.yaml"] {
+        let documents = documents(file);
+        let spec = &documents[1]["spec"];
+        assert_eq!((&spec["prune"], &spec["wait"]), (&true.into(), &true.into()));
+        assert_eq!(spec["sourceRef"]["kind"], documents[0]["kind"]);
+        assert_eq!(spec["sourceRef"]["name"], documents[0]["metadata"]["name"]);
+        let patch = &spec["patches"][0];
+        assert_eq!(patch["target"]["kind"], "StatefulSet");
+        let patch: Value = serde_saphyr::from_str(patch["patch"].as_str().unwrap()).unwrap();
+        assert_eq!(patch["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/prune"], "Disabled");
+        assert!(spec.get("force").is_none() && spec.get("targetNamespace").is_none());
+    }
+}

@@ -1,0 +1,130 @@
+//! What Argo CD is told of a `ValkeyCluster`: its tests, in its own layout, run by an interpreter of Lua over objects as an agent left
+//! them. Argo CD gives a script no library but that of tables; here as there.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use support::{kstatus, root, yaml_files};
+
+fn folder() -> PathBuf {
+    root().join("deploy/argocd/resource_customizations/valkey-gitops.dev/ValkeyCluster")
+}
+
+fn read(path: &str) -> Value {
+    serde_saphyr::from_str(&fs::read_to_string(folder().join(path)).unwrap()).unwrap()
+}
+
+/// A value as Lua writes it.
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Null => "nil".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => format!("{text:?}").replace("\\u{", "\\x{"),
+        Value::Array(elements) => format!("{{{}}}", elements.iter().map(literal).collect::<Vec<_>>().join(", ")),
+        Value::Object(fields) => {
+            let field = |(key, value): (&String, &Value)| format!("[{key:?}] = {}", literal(value));
+            format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// Writes what a script returned, as JSON. An empty table is a map: lists of objects here are never empty.
+const WRITER: &str = r#"
+local write, format, type, pairs, concat, tostring = io.write, string.format, type, pairs, table.concat, tostring
+local replace = string.gsub
+local function json(value)
+  if type(value) == "string" then return '"' .. replace(replace(value, '\\', '\\\\'), '"', '\\"') .. '"' end
+  if type(value) ~= "table" then return tostring(value) end
+  local parts, is_list = {}, #value > 0
+  for key, inner in pairs(value) do
+    parts[#parts + 1] = is_list and json(inner) or format('"%s":%s', key, json(inner))
+  end
+  return (is_list and "[" or "{") .. concat(parts, ",") .. (is_list and "]" or "}")
+end
+io, os, string, math, utf8, debug, require, load, loadfile, dofile = nil
+"#;
+
+/// What a script makes of an object.
+fn run(script: &str, object: &Value) -> Value {
+    let script = fs::read_to_string(folder().join(script)).unwrap();
+    let text = format!("{WRITER}\nobj = {}\nwrite(json((function()\n{script}\nend)()))\n", literal(object));
+    let mut lua = Command::new("lua5.4").arg("-").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    lua.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = lua.wait_with_output().unwrap();
+    assert!(output.status.success(), "{text}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+/// Lua does not tell an empty list from an empty map, and drops what is none.
+fn comparable(value: &Value) -> Value {
+    match value {
+        Value::Array(elements) if elements.is_empty() => json!({}),
+        Value::Array(elements) => elements.iter().map(comparable).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), comparable(value))).collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn the_health_of_an_object_is_what_its_status_says() {
+    let tests = read("health_test.yaml");
+    for test in tests["tests"].as_array().unwrap() {
+        let path = test["inputPath"].as_str().unwrap();
+        assert_eq!(run("health.lua", &read(path)), test["healthStatus"], "{path}");
+    }
+    let tested = tests["tests"].as_array().unwrap().len();
+    assert_eq!(tested, yaml_files(&folder().join("testdata")).len(), "each object is tested");
+}
+
+#[test]
+fn health_and_kstatus_are_of_one_mind() {
+    for path in yaml_files(&folder().join("testdata")) {
+        let object = read(path.to_str().unwrap());
+        let health = run("health.lua", &object)["status"].as_str().unwrap().to_owned();
+        let wanted = match kstatus(&object) {
+            "Current" => ["Healthy"].as_slice(),
+            "Failed" => &["Degraded"],
+            _ => &["Progressing", "Suspended"],
+        };
+        assert!(wanted.contains(&health.as_str()), "{}: {health}", path.display());
+    }
+}
+
+#[test]
+fn an_object_without_a_status_is_not_healthy() {
+    for object in [json!({"metadata": {}}), json!({"metadata": {"generation": 1}, "status": {"observedGeneration": 1}})]
+    {
+        assert_eq!(run("health.lua", &object)["status"], "Progressing");
+    }
+}
+
+#[test]
+fn actions_are_offered_where_they_change_something() {
+    let tests = read("actions/action_test.yaml");
+    for test in tests["discoveryTests"].as_array().unwrap() {
+        let path = format!("actions/{}", test["inputPath"].as_str().unwrap());
+        let offered = run("actions/discovery.lua", &read(&path));
+        let mut wanted = json!({});
+        for action in test["result"].as_array().unwrap() {
+            let mut action = action.clone();
+            let name = action.as_object_mut().unwrap().remove("name").unwrap();
+            wanted[name.as_str().unwrap()] = action;
+        }
+        assert_eq!(offered, wanted, "{path}");
+    }
+}
+
+#[test]
+fn an_action_changes_an_annotation_and_nothing_else() {
+    let tests = read("actions/action_test.yaml");
+    for test in tests["actionTests"].as_array().unwrap() {
+        let at = |key: &str| read(&format!("actions/{}", test[key].as_str().unwrap()));
+        let made = run(&format!("actions/{}/action.lua", test["action"].as_str().unwrap()), &at("inputPath"));
+        assert_eq!(comparable(&made), comparable(&at("expectedOutputPath")), "{}", test["action"]);
+    }
+}

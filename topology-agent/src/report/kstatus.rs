@@ -1,0 +1,98 @@
+//! What a status says is held against the algorithm by which tools wait: kstatus.
+//!
+//! <https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus>
+
+use std::sync::Arc;
+
+use planner::{Desired, Matter, Plan, Round, Scope, Time, Trouble, Waiting, survey};
+use spec::status::{ConditionType, Status};
+
+use super::status::{stand, without_sight};
+use crate::access::AccessError;
+use crate::agent::{Blind, Sighting, Wanted};
+use crate::look::Look;
+
+#[derive(Debug, PartialEq)]
+enum Kstatus {
+    Current,
+    InProgress,
+    Failed,
+}
+
+fn kstatus(status: &Status, generation: i64) -> Kstatus {
+    if status.observed_generation != generation || status.holds(ConditionType::Reconciling) {
+        Kstatus::InProgress
+    } else if status.holds(ConditionType::Stalled) {
+        Kstatus::Failed
+    } else if status.holds(ConditionType::Ready) {
+        Kstatus::Current
+    } else {
+        Kstatus::InProgress
+    }
+}
+
+fn sighting(plan: &Plan, settled: bool, is_rendered: bool) -> Sighting {
+    let spec = "{apiVersion: valkey-gitops.dev/v1alpha1, kind: ValkeyCluster, metadata: {name: a, namespace: b}, \
+                spec: {version: '9.1', tls: {disabled: true}, auth: {disabled: true}}}";
+    let cluster = spec::read(spec, None).unwrap().remove(0).cluster;
+    let wanted = Arc::new(Wanted { desired: Desired::of(&cluster), cluster });
+    Sighting { wanted, generation: 7, is_rendered, settled, look: Look::default(), plan: plan.clone(), now: Time(0) }
+}
+
+fn status(sighting: &Sighting) -> Status {
+    stand(sighting, &survey(&sighting.wanted.desired, &sighting.look.view, sighting.now))
+}
+
+fn plans() -> [Plan; 5] {
+    let waiting = Matter::Waiting { scope: Scope::Cluster, why: Waiting::Silent, until: Time(9) };
+    let stuck = Matter::Stuck { scope: Scope::Cluster, why: Trouble::LockedOut };
+    [
+        Plan::Done,
+        Plan::Do(Round::default(), vec![waiting.clone()]),
+        Plan::Wait(vec![waiting.clone()], Time(9)),
+        Plan::Wait(vec![waiting, stuck.clone()], Time(9)),
+        Plan::Stuck(vec![stuck]),
+    ]
+}
+
+#[test]
+fn current_is_only_what_is_as_desired_by_the_latest_generation() {
+    for plan in plans() {
+        for (settled, is_rendered) in [(true, true), (true, false), (false, true), (false, false)] {
+            let sighting = sighting(&plan, settled, is_rendered);
+            let status = status(&sighting);
+            let is_done = plan == Plan::Done && settled && is_rendered;
+            assert_eq!(kstatus(&status, 7) == Kstatus::Current, is_done, "{status:?}");
+            assert_eq!(kstatus(&status, 8), Kstatus::InProgress, "{status:?}");
+            assert_eq!(kstatus(&status, 7) == Kstatus::Failed, plan.needs_help(), "{status:?}");
+        }
+    }
+}
+
+#[test]
+fn every_condition_is_there_about_one_generation_and_work_is_no_failure() {
+    for plan in plans() {
+        let status = status(&sighting(&plan, true, true));
+        assert_eq!(status.conditions.len(), 7);
+        assert!(status.conditions.iter().all(|condition| condition.observed_generation == status.observed_generation));
+        assert!(!(status.holds(ConditionType::Reconciling) && status.holds(ConditionType::Stalled)), "{status:?}");
+        assert!(!(status.holds(ConditionType::Ready) && status.holds(ConditionType::Reconciling)), "{status:?}");
+    }
+}
+
+#[test]
+fn blindness_that_passes_is_work_and_one_that_needs_a_change_is_a_failure() {
+    let before = status(&sighting(&Plan::Done, true, true));
+    let missing = AccessError::Content { place: "/etc/valkey-tls/tls.crt".to_owned(), what: "half renewed".to_owned() };
+    for (blind, wanted) in [
+        (Blind::NoSet("a".to_owned()), Kstatus::InProgress),
+        (Blind::NoDesired("ValkeyCluster a".to_owned()), Kstatus::InProgress),
+        (Blind::Access(missing), Kstatus::InProgress),
+        (Blind::OddDesired("spec.shards: …".to_owned()), Kstatus::Failed),
+    ] {
+        let status = without_sight(&before, &blind, Some(8));
+        assert_eq!(kstatus(&status, 8), wanted, "{status:?}");
+        assert_eq!(kstatus(&status, 9), Kstatus::InProgress);
+        assert_eq!(status.endpoints, before.endpoints, "what was known stays");
+    }
+}
