@@ -29,12 +29,15 @@ test: prepare servers kustomize build programs
 	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS)
 
 # That part of it which runs the agent on real servers in the pocket Kubernetes, and that Kubernetes itself, driven by kubectl.
+# Writes docs/evidence.md.
 e2e: prepare servers kustomize build programs
+	rm -rf target/evidence
 	$(STORIES)
+	$(PYTHON) tests/tools/evidence target/evidence
 
-# A hundred nodes, and ten minutes at rest.
+# A hundred nodes, ten minutes at rest, and what takes minutes otherwise.
 test-large: prepare servers kustomize build programs
-	REST_MINUTES=10 $(STORIES) -- --include-ignored hundred at_rest_no_server
+	REST_MINUTES=10 $(STORIES) -- --include-ignored hundred at_rest_no_server forgotten
 
 check: prepare
 	cargo fmt --all --check
@@ -49,6 +52,8 @@ bench: prepare build servers
 	$(STATIC) cargo run --quiet --profile small --target $(HOST) -p valkey-topology-agent --example look
 	cargo build --quiet --release -p pocket-cluster
 	$(PYTHON) tests/tools/bench-forming $(RELEASE) $(AGENT) target/release/pocket-cluster target/valkey
+	cargo build --quiet --release -p witness
+	$(PYTHON) tests/tools/bench-moving $(RELEASE) $(AGENT) target/release/pocket-cluster target/valkey target/release/witness
 
 # Every world, as far as fifteen minutes take; `make test` looks less far.
 model:

@@ -242,11 +242,15 @@ impl Story {
         });
     }
 
-    /// Waits until the agent has done a step of this kind.
+    /// Whether the agent has done a step of this kind.
+    pub(crate) fn has_told(&self, kind: &str) -> bool {
+        self.events().iter().any(|(reason, _)| reason == kind)
+    }
+
+    /// Waits until it has.
     pub(crate) fn until_told(&self, kind: &str) {
         wait(&format!("a step of the kind {kind}"), || {
-            let told = self.events();
-            if told.iter().any(|(reason, _)| reason == kind) { Ok(()) } else { Err(format!("{told:?}")) }
+            if self.has_told(kind) { Ok(()) } else { Err(format!("{:?}", self.events())) }
         });
     }
 

@@ -27,11 +27,13 @@ fn says_and_does_nothing(story: &Story, wanted: &str) {
     hold(Duration::from_secs(3), || assert_eq!(acts(story), before));
 }
 
+/// An agent that has been there before goes on with the password before.
 #[test]
 fn a_password_that_servers_do_not_take_is_told_and_nothing_is_done_until_it_is_right() {
     let story = Story::begin(&[without_tls()]);
     story.until_at_rest();
-    story.set_password("another one");
+    story.set_password("two\nlines");
+    story.kill(&story.agent_pod());
     says_and_does_nothing(&story, "its server does not take the password");
     story.set_password(PASSWORD);
     story.until_at_rest();
@@ -46,7 +48,6 @@ fn stranger() -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Servers of this series read their authority once.
 #[test]
 fn an_authority_that_has_not_signed_the_servers_is_told_and_nothing_is_done_until_it_is_right() {
     let story = Story::begin(&[without_password(), ("/spec/version", json!("8.1"))]);

@@ -8,7 +8,7 @@ use super::failure::{Failure, Source};
 use super::report::Warnings;
 use super::{input, output, report};
 
-/// The name under which the program is a function and nothing else: kustomize before 5.7 runs functions without arguments.
+/// The name under which the program is a function and nothing else: kustomize 5.6 runs functions without arguments.
 pub(crate) const PROGRAM: &str = "valkey-render-fn";
 
 /// Answers the call. What standard error says stands between lines of others, and has to be short.

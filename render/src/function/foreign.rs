@@ -136,10 +136,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_passed_on_is_refused() {
-        let deep = "[".repeat(300);
+        let deep = format!("{}x", "- ".repeat(300));
         for text in ["a: !!binary eA==\n", "a: &x [*x]\n", "a: 1\n---\nb: 2\n", "? [a]\n: b\n", "", "a: [\n", &deep] {
             assert!(read(text).is_err(), "{text}");
         }
+        assert!(read(&deep).unwrap_err().to_string().contains("levels deep"));
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..12 {
             let previous = format!("*a{}, ", level - 1).repeat(10);

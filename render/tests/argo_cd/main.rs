@@ -50,6 +50,8 @@ impl Argo {
         argo.write("clusters/sessions/sessions.yaml", &example("production"));
         argo.write("README.md", "clusters");
         argo.write(".git/HEAD", "ref: refs/heads/main");
+        // Parameters in Git; Argo CD has read it before.
+        argo.write("clusters/sessions/.argocd-source.yaml", "plugin: {parameters: []}");
         argo
     }
 
@@ -181,6 +183,8 @@ fn less_of_the_repository_is_enough() {
         let part = argo.upload("clusters/sessions").of_common_root(below);
         assert_eq!(argo.server.generate(&part, &generating("shop")).unwrap().stdout, whole, "{below}");
     }
+    let without_git = Upload { without_git: true, ..argo.upload("clusters/sessions") };
+    assert_eq!(argo.server.generate(&without_git, &generating("shop")).unwrap().stdout, whole);
 }
 
 #[test]

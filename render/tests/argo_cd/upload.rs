@@ -12,6 +12,8 @@ pub(crate) struct Upload {
     pub(crate) root: PathBuf,
     /// From the root.
     pub(crate) app: PathBuf,
+    /// Whether Git's own folder is left out, as an installation may ask for.
+    pub(crate) without_git: bool,
 }
 
 /// A private copy, gone after the call.
@@ -22,12 +24,12 @@ pub(crate) struct Unpacked {
 
 impl Upload {
     pub(crate) fn new(root: &Path, app: &str) -> Self {
-        Self { root: root.to_owned(), app: PathBuf::from(app) }
+        Self { root: root.to_owned(), app: PathBuf::from(app), without_git: false }
     }
 
     /// The same with less of the repository: what the annotation `manifest-generate-paths` names has in common.
     pub(crate) fn of_common_root(&self, below: &str) -> Self {
-        Self { root: self.root.join(below), app: self.app.strip_prefix(below).unwrap().to_owned() }
+        Self { root: self.root.join(below), app: self.app.strip_prefix(below).unwrap().to_owned(), ..self.clone() }
     }
 
     pub(crate) fn unpack(&self, work: &Path) -> Result<Unpacked, String> {
@@ -35,7 +37,7 @@ impl Upload {
         fs::create_dir_all(&server).unwrap();
         let folder = tempfile::tempdir_in(server).unwrap();
         let mut sent = 0;
-        copy(&self.root, Path::new(""), folder.path(), &mut sent)?;
+        self.copy(Path::new(""), folder.path(), &mut sent)?;
         let app = folder.path().join(&self.app);
         match sent {
             0 => Err("no files to send".to_owned()),
@@ -43,28 +45,28 @@ impl Upload {
             _ => Ok(Unpacked { app, _folder: folder }),
         }
     }
-}
 
-fn copy(root: &Path, below: &Path, target: &Path, sent: &mut usize) -> Result<(), String> {
-    for entry in fs::read_dir(root.join(below)).unwrap().map(Result::unwrap) {
-        let path = below.join(entry.file_name());
-        let (from, to) = (root.join(&path), target.join(&path));
-        let kind = entry.file_type().unwrap();
-        if entry.file_name() == ".git" {
-            continue;
+    fn copy(&self, below: &Path, target: &Path, sent: &mut usize) -> Result<(), String> {
+        for entry in fs::read_dir(self.root.join(below)).unwrap().map(Result::unwrap) {
+            let path = below.join(entry.file_name());
+            let (from, to) = (self.root.join(&path), target.join(&path));
+            let kind = entry.file_type().unwrap();
+            if self.without_git && entry.file_name() == ".git" {
+                continue;
+            }
+            if kind.is_dir() {
+                fs::create_dir(&to).unwrap();
+                self.copy(&path, target, sent)?;
+            } else if kind.is_symlink() {
+                symlink(inside(&self.root, &path)?, &to).unwrap();
+            } else if kind.is_file() {
+                fs::copy(&from, &to).unwrap();
+                fs::set_permissions(&to, Permissions::from_mode(0o644)).unwrap();
+            }
+            *sent += 1;
         }
-        if kind.is_dir() {
-            fs::create_dir(&to).unwrap();
-            copy(root, &path, target, sent)?;
-        } else if kind.is_symlink() {
-            symlink(inside(root, &path)?, &to).unwrap();
-        } else if kind.is_file() {
-            fs::copy(&from, &to).unwrap();
-            fs::set_permissions(&to, Permissions::from_mode(0o644)).unwrap();
-        }
-        *sent += 1;
+        Ok(())
     }
-    Ok(())
 }
 
 /// Where a link leads, unless it leads out of what is sent.

@@ -121,7 +121,10 @@ async fn value(client: &Client, number: usize, end: Instant) -> Result<Option<St
 }
 
 /// Tries until it succeeds, or until the end.
-async fn insist<T, F: Future<Output = Result<T, Failure>>>(end: Instant, again: impl Fn() -> F) -> Result<T, Failure> {
+pub(crate) async fn insist<T, F>(end: Instant, again: impl Fn() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
     let tries = async {
         loop {
             match again().await {

@@ -30,6 +30,9 @@ pub struct Options {
     /// How many keys each writer has.
     #[arg(long, default_value_t = 64)]
     pub keys: usize,
+    /// What their names begin with: two witnesses of one cluster need different ones.
+    #[arg(long, default_value = "witness")]
+    pub prefix: String,
     /// How many writes a second each writer tries.
     #[arg(long, default_value_t = 200)]
     pub rate: u32,

@@ -12,12 +12,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use crate::client::{Client, Failure};
 use crate::count::{Count, millis};
-use crate::judge::{Bulk, Verdict, judge};
+use crate::judge::{Bulk, Verdict, insist, judge};
 use crate::ledger::{Entry, Reading};
 use crate::options::Options;
 use crate::report::{Report, ShardGap};
 use crate::slots::{Ranges, has, shards, slot_of};
 
+/// How long servers may take to let us in.
+const BEGINNING: Duration = Duration::from_secs(10);
 /// How far back a reading looks.
 const TAIL: i64 = 16;
 
@@ -66,9 +68,9 @@ struct Book {
 
 impl Book {
     /// Keys whose names begin alike, each in one of the slots.
-    fn of(writer: usize, shard: usize, ranges: &Ranges, keys: usize) -> Self {
-        let names = (0_u32..).map(|number| format!("witness:{writer}:{number}"));
-        let fit = names.filter(|name| has(ranges, slot_of(name))).take(keys);
+    fn of(writer: usize, shard: usize, ranges: &Ranges, options: &Options) -> Self {
+        let names = (0_u32..).map(|number| format!("{}:{writer}:{number}", options.prefix));
+        let fit = names.filter(|name| has(ranges, slot_of(name))).take(options.keys);
         Self { shard, entries: RefCell::new(fit.map(Entry::of).collect()) }
     }
 
@@ -89,16 +91,18 @@ impl Book {
 /// # Errors
 /// It could not begin.
 pub async fn watch(options: &Options, begun: impl FnOnce()) -> Result<Report, Error> {
-    let mut client = Client::open(options).await?;
+    let end = Instant::now() + BEGINNING;
+    let open = || insist(end, || Client::open(options));
+    let mut client = open().await?;
     let shards = shards(&client.slots().await?);
     if shards.is_empty() {
         return Err(Error::Begin("no server has slots".to_owned()));
     }
     let bulk = Bulk::load(&client, options.load).await?;
     let writers = options.writers.max(shards.len());
-    let clients = try_join_all((0..writers + options.readers).map(|_| Client::open(options))).await?;
+    let clients = try_join_all((0..writers + options.readers).map(|_| open())).await?;
     let assigned = (0..writers).zip(shards.iter().enumerate().cycle());
-    let books = assigned.map(|(writer, (shard, ranges))| Book::of(writer, shard, ranges, options.keys)).collect();
+    let books = assigned.map(|(writer, (shard, ranges))| Book::of(writer, shard, ranges, options)).collect();
     let scene = Scene {
         options,
         begun: Instant::now(),

@@ -1,7 +1,6 @@
 //! Where it is written what should be.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use clap::ValueEnum;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -12,7 +11,7 @@ use spec::{ClusterName, names};
 use tokio::sync::Notify;
 
 use super::object::CustomResource;
-use super::watch::{WATCH_SECONDS, keep};
+use super::watch::{Broken, WATCH_SECONDS, keep};
 
 /// Where it is written what should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,7 +54,7 @@ impl Desired {
         cluster: &ClusterName,
         source: Source,
         changed: &Arc<Notify>,
-        broken: &mut Vec<Arc<AtomicBool>>,
+        broken: &mut Vec<Broken>,
     ) -> Self {
         let all = watcher::Config::default().timeout(WATCH_SECONDS);
         let named = |name: &str| all.fields(&format!("metadata.name={name}"));

@@ -1,14 +1,14 @@
 //! What Kubernetes says of a cluster, kept up to date by watches.
 
 use std::fmt::Debug;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
@@ -25,6 +25,36 @@ const FIRST: Duration = Duration::from_mins(1);
 /// How long the API server may leave a watch open, in seconds: one that nobody is at the other end of any more is soon noticed.
 pub(super) const WATCH_SECONDS: u32 = 60;
 
+/// How long a watch may take to break again: one that begins anew says nothing of it before there is a change.
+const TRIAL: Duration = Duration::from_secs(1);
+
+/// How long a watch that broke pauses: longer each time, until something is heard again.
+#[derive(Debug, Default)]
+struct Pauses {
+    failures: u32,
+}
+
+impl Pauses {
+    const FIRST: Duration = Duration::from_millis(500);
+    const LONGEST: Duration = Duration::from_secs(5);
+}
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = Self::FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(Self::LONGEST);
+        self.failures = self.failures.saturating_add(1);
+        Some(pause)
+    }
+}
+
+impl Backoff for Pauses {
+    fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
 /// What Kubernetes says of a cluster.
 pub struct Cache {
     cluster: ClusterName,
@@ -34,9 +64,11 @@ pub struct Cache {
     claims: Store<PersistentVolumeClaim>,
     desired: Desired,
     changed: Arc<Notify>,
-    /// Of each watch, whether it broke and has not begun anew.
-    broken: Vec<Arc<AtomicBool>>,
+    /// Of each watch, until when it counts as broken.
+    broken: Vec<Broken>,
 }
+
+pub(super) type Broken = Arc<Mutex<Option<Instant>>>;
 
 impl Cache {
     /// Begins to watch. The tasks end with the runtime.
@@ -75,10 +107,11 @@ impl Cache {
         timeout(FIRST, all).await.map_err(|_| ApiError::TimedOut)?
     }
 
-    /// Whether what it holds is what there is, as far as the API server can be heard.
+    /// Whether what it holds is what there is: no watch is broken, as far as is known.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        !self.broken.iter().any(|broken| broken.load(Ordering::Relaxed))
+        let until = |broken: &Broken| *broken.lock().unwrap_or_else(PoisonError::into_inner);
+        self.broken.iter().filter_map(until).all(|until| until < Instant::now())
     }
 
     /// What the object is called that says what should be.
@@ -121,28 +154,31 @@ pub(super) fn keep<K>(
     api: Api<K>,
     which: watcher::Config,
     changed: &Arc<Notify>,
-    all_broken: &mut Vec<Arc<AtomicBool>>,
+    all_broken: &mut Vec<Broken>,
 ) -> Store<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     let (store, writer) = reflector::store();
-    let (changed, broken) = (Arc::clone(changed), Arc::<AtomicBool>::default());
+    let (changed, broken) = (Arc::clone(changed), Broken::default());
     all_broken.push(Arc::clone(&broken));
     let kind = K::kind(&()).into_owned();
     tokio::spawn(async move {
         let slim = |object: &mut K| object.meta_mut().managed_fields = None;
-        let mut events = watcher(api, which).default_backoff().modify(slim).reflect(writer).boxed();
+        let mut pauses = Pauses::default();
+        let mut events = watcher(api, which).backoff(Pauses::default()).modify(slim).reflect(writer).boxed();
         while let Some(event) = events.next().await {
+            let mut until = broken.lock().unwrap_or_else(PoisonError::into_inner);
             match event {
                 // The list is not complete yet.
                 Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
                 Ok(watcher::Event::InitDone | watcher::Event::Apply(_) | watcher::Event::Delete(_)) => {
-                    broken.store(false, Ordering::Relaxed);
+                    pauses.reset();
+                    *until = None;
                     changed.notify_one();
                 }
                 Err(error) => {
-                    broken.store(true, Ordering::Relaxed);
+                    *until = pauses.next().map(|pause| Instant::now() + pause + TRIAL);
                     tracing::warn!(kind, %error, "a watch broke, and begins anew");
                 }
             }

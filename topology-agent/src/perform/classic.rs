@@ -16,6 +16,8 @@ use crate::valkey::{AskError, Connection, Endpoint, Info, Reply};
 
 /// How long slots are moved before the agent looks again.
 const TURN: Duration = Duration::from_secs(2);
+/// How long a slot with very many keys is worked at before the agent looks again; it stays open, and is carried on with.
+const LONGEST_SLOT: Duration = Duration::from_secs(10);
 /// How many slots move side by side.
 const LANES: usize = 8;
 /// How many keys are sent at once: both servers wait for them.
@@ -76,12 +78,15 @@ impl<'a> Move<'a> {
         fence: impl Fn() -> Result<(), StepError>,
     ) -> Result<(), StepError> {
         fence()?;
+        let end = Instant::now() + LONGEST_SLOT;
         let (source, target) = (self.source.id.to_string(), self.target.id.to_string());
         unless_owner(to.tell("CLUSTER", &["SETSLOT", slot, "IMPORTING", &source]).await)?;
         unless_owner(from.tell("CLUSTER", &["SETSLOT", slot, "MIGRATING", &target]).await)?;
         for database in databases {
             from.tell("SELECT", &[&database.to_string()]).await?;
-            self.keys(from, slot, &database.to_string(), &fence).await?;
+            if !self.keys(from, slot, &database.to_string(), &fence, end).await? {
+                return Ok(());
+            }
         }
         fence()?;
         // The target first: were it the other way round and the target lost, nobody would own the slot.
@@ -90,22 +95,25 @@ impl<'a> Move<'a> {
         Ok(())
     }
 
+    /// Whether all keys of the slot in this database are on the other side.
     async fn keys(
         &self,
         from: &Connection,
         slot: &str,
         database: &str,
         fence: impl Fn() -> Result<(), StepError>,
-    ) -> Result<(), StepError> {
-        loop {
+        end: Instant,
+    ) -> Result<bool, StepError> {
+        while Instant::now() < end {
             let keys = from.ask("CLUSTER", &["GETKEYSINSLOT", slot, BATCH]).await?.list("CLUSTER GETKEYSINSLOT")?;
             let keys = keys.into_iter().map(|key| key.bytes("CLUSTER GETKEYSINSLOT")).collect::<Result<Vec<_>, _>>()?;
             if keys.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
             fence()?;
             self.send(from, database, &keys).await?;
         }
+        Ok(false)
     }
 
     /// Keys that are on both sides were sent before, and the answer was lost: the source is their owner, so its values stand.

@@ -19,7 +19,7 @@ use crate::kubernetes::{ApiError, CustomResource, FIELD_MANAGER, Leadership, Sou
 /// The least time between two writes.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The most between two tries of what keeps failing.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often what was written is looked at again: somebody may have deleted it.
 const TRUSTED: Duration = Duration::from_mins(5);
 /// The key under which the status stands in a ConfigMap.
@@ -104,6 +104,7 @@ impl Writer {
         let Report { status, uid, owner } = report;
         let status = status.since(&before, &Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         if status != before {
+            self.written = Some((Report { status: before, uid: uid.clone(), owner: owner.clone() }, since));
             match &self.place {
                 Place::Map(maps) => self.put(maps, &status, owner.clone()).await?,
                 Place::Object(objects) => self.apply(objects, &status).await?,

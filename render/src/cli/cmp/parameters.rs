@@ -313,14 +313,16 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_said_at_once() {
         let text = r#"[{"name":"shard","string":"4"},{"name":"shards","string":"four"},{"name":"paused","string":"yes"},
-                       {"name":"replicas","array":["1"]},{"name":"config","string":"hz 20"},{"name":"replicas","string":"1"}]"#;
+                       {"name":"replicas","array":["1"]},{"name":"config","string":"hz 20"},{"name":"replicas","string":"1"},
+                       {"name":"version","string":"9.1","array":[]}]"#;
         let said = read(text).unwrap_err();
         let expected = "parameter `shard`: there is no such parameter\n\
                         parameter `shards`: `four` is not a whole number\n\
                         parameter `paused`: `yes` is not true or false\n\
                         parameter `replicas`: takes one value\n\
                         parameter `config`: takes a map\n\
-                        parameter `replicas`: is there twice\n";
+                        parameter `replicas`: is there twice\n\
+                        parameter `version`: takes one value\n";
         assert_eq!(said, expected);
     }
 
