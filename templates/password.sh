@@ -1,7 +1,12 @@
 # Sourced by start.sh and renew.sh: the password that is mounted, and the one that the server was last told.
 
-mounted=/etc/valkey-auth/password
-told=/run/valkey/password
+mounted_password() {
+    cat /etc/valkey-auth/password
+}
+
+told_password() {
+    cat /run/valkey/password
+}
 
 # Says why a password cannot be used.
 refuse_password() {
@@ -19,5 +24,5 @@ quote() {
 
 # In memory, and whole at every moment.
 keep_password() {
-    printf '%s' "$1" >"$told.new" && mv "$told.new" "$told"
+    printf '%s' "$1" >/run/valkey/password.new && mv /run/valkey/password.new /run/valkey/password
 }

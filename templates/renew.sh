@@ -26,8 +26,8 @@ OK" ] || complain "the server does not take the password: $answer"
 
 if [ -f /etc/valkey-auth/password ]; then
     . /etc/valkey/password.sh
-    new=$(cat "$mounted")
-    old=$(cat "$told")
+    new=$(mounted_password)
+    old=$(told_password)
     [ "$new" = "$old" ] || take_password
 fi
 {% if tls and not tls.reload_seconds %}

@@ -24,7 +24,7 @@ fi
 : >"$run/auth.conf"
 if [ -f /etc/valkey-auth/password ]; then
     . /etc/valkey/password.sh
-    password=$(cat "$mounted")
+    password=$(mounted_password)
     reason=$(refuse_password "$password")
     if [ -n "$reason" ]; then
         echo "start.sh: $reason" >&2
