@@ -143,11 +143,10 @@ fn the_agent_is_killed_over_and_over_while_shards_and_servers_come_and_go() {
     });
 }
 
-/// Applies what is rendered every two seconds, and deletes what looks as if it had been, as a GitOps controller does that prunes and
-/// heals.
+/// Applies what is rendered every two seconds, as a GitOps controller does that heals.
 #[test]
 fn what_is_rendered_is_applied_over_and_over_and_nothing_fights() {
-    survives("A GitOps controller applies, heals and prunes every two seconds", &[], Duration::from_secs(1), |story| {
+    survives("A GitOps controller applies and heals every two seconds", &[], Duration::from_secs(1), |story| {
         story.change(&[("/spec/shards", json!(4))]);
         for _ in 0..5 {
             story.apply();
