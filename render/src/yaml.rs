@@ -8,19 +8,37 @@ use crate::error::Error;
 use crate::lines::lines;
 use crate::tree::{Tree, is_plain_byte};
 
-/// The tree as a YAML document, its fields in the order in which they come.
-pub(crate) fn write(tree: &Tree<'_>) -> Result<String, Error> {
-    let mut out = String::with_capacity(4096);
+/// How a value is laid out.
+enum Form<'a, 't> {
+    /// Fields, one below the other.
+    Fields(&'a [(Cow<'t, str>, Tree<'t>)]),
+    /// Elements, one below the other.
+    Elements(&'a [Tree<'t>]),
+    /// On the line of its key, or from there on.
+    Line,
+}
+
+fn form<'a, 't>(tree: &'a Tree<'t>) -> Form<'a, 't> {
     match tree {
-        Tree::Map(fields) if !fields.is_empty() => map(&mut out, fields, 0)?,
-        Tree::List(elements) if !elements.is_empty() => list(&mut out, elements, 0)?,
+        Tree::Map(fields) if !fields.is_empty() => Form::Fields(fields),
+        Tree::List(elements) if !elements.is_empty() => Form::Elements(elements),
         Tree::Null
         | Tree::Bool(_)
         | Tree::Integer(_)
         | Tree::Text(_)
         | Tree::Plain(_)
         | Tree::List(_)
-        | Tree::Map(_) => {
+        | Tree::Map(_) => Form::Line,
+    }
+}
+
+/// The tree as a YAML document, its fields in the order in which they come.
+pub(crate) fn write(tree: &Tree<'_>) -> Result<String, Error> {
+    let mut out = String::with_capacity(4096);
+    match form(tree) {
+        Form::Fields(fields) => map(&mut out, fields, 0)?,
+        Form::Elements(elements) => list(&mut out, elements, 0)?,
+        Form::Line => {
             inline(&mut out, tree, 0)?;
         }
     }
@@ -35,24 +53,18 @@ fn map(out: &mut String, fields: &[(Cow<'_, str>, Tree<'_>)], indent: usize) -> 
         }
         scalar(out, key)?;
         out.push(':');
-        match value {
-            Tree::Map(inner) if !inner.is_empty() => {
+        match form(value) {
+            Form::Fields(inner) => {
                 out.push('\n');
                 pad(out, indent + 2);
                 map(out, inner, indent + 2)?;
             }
-            Tree::List(elements) if !elements.is_empty() => {
+            Form::Elements(elements) => {
                 out.push('\n');
                 pad(out, indent);
                 list(out, elements, indent)?;
             }
-            Tree::Null
-            | Tree::Bool(_)
-            | Tree::Integer(_)
-            | Tree::Text(_)
-            | Tree::Plain(_)
-            | Tree::List(_)
-            | Tree::Map(_) => {
+            Form::Line => {
                 out.push(' ');
                 inline(out, value, indent)?;
             }
@@ -68,16 +80,10 @@ fn list(out: &mut String, elements: &[Tree<'_>], indent: usize) -> Result<(), Er
             pad(out, indent);
         }
         out.push_str("- ");
-        match element {
-            Tree::Map(fields) if !fields.is_empty() => map(out, fields, indent + 2)?,
-            Tree::List(inner) if !inner.is_empty() => list(out, inner, indent + 2)?,
-            Tree::Null
-            | Tree::Bool(_)
-            | Tree::Integer(_)
-            | Tree::Text(_)
-            | Tree::Plain(_)
-            | Tree::List(_)
-            | Tree::Map(_) => {
+        match form(element) {
+            Form::Fields(fields) => map(out, fields, indent + 2)?,
+            Form::Elements(inner) => list(out, inner, indent + 2)?,
+            Form::Line => {
                 inline(out, element, indent)?;
             }
         }

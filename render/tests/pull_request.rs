@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use support::{root, text};
+use support::{git, root, text};
 
 /// A repository in a folder, whose commits have tags.
 struct Repository {
@@ -28,11 +28,7 @@ impl Repository {
     }
 
     fn git(&self, arguments: &[&str]) {
-        let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"];
-        let mut command = Command::new("git");
-        command.current_dir(self.path()).args(identity).args(arguments);
-        let output = command.env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
-        assert!(output.status.success(), "{}", text(&output.stderr));
+        git(self.path(), arguments);
     }
 
     /// A commit in which these are the files.

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use support::{root, text};
+use support::{git, root, text, with_identity};
 
 /// A checkout with specs, and what it was cloned from.
 struct Checkout {
@@ -31,11 +31,7 @@ impl Checkout {
     }
 
     fn git(&self, folder: &str, arguments: &[&str]) -> String {
-        let output =
-            with_identity(Command::new("git").current_dir(self.folder.path().join(folder)).args(arguments)).output();
-        let output = output.unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
-        text(&output.stdout)
+        git(&self.folder.path().join(folder), arguments)
     }
 
     fn write(&self, path: &str, content: &str) {
@@ -68,11 +64,6 @@ impl Checkout {
         let names = self.git("origin.git", &["ls-tree", "-r", "--name-only", "rendered"]);
         names.lines().map(str::to_owned).collect()
     }
-}
-
-fn with_identity(command: &mut Command) -> &mut Command {
-    let names = ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"];
-    command.env("GIT_CONFIG_GLOBAL", "/dev/null").envs(names.map(|name| (name, "test@example.com")))
 }
 
 fn example(name: &str) -> String {

@@ -18,6 +18,22 @@ pub(crate) fn valkey_render() -> Command {
     command
 }
 
+/// What Git says in a folder, by nobody's own settings.
+pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {
+    let output = with_identity(Command::new("git").current_dir(folder).args(arguments)).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// A command that may have Git make commits, by nobody's own settings.
+pub(crate) fn with_identity(command: &mut Command) -> &mut Command {
+    let names = ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"];
+    command
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .envs(names.map(|name| (name, "test@example.com")))
+}
+
 /// What it says when it is run with these arguments.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     valkey_render().args(arguments).output().unwrap()

@@ -133,7 +133,7 @@ impl Watch {
 
     fn publish(&self, status: Status) {
         let cache = self.agent.cache();
-        let uid = cache.desired().and_then(|written| written.revision).map(|revision| revision.uid);
+        let uid = cache.revision().map(|revision| revision.uid);
         self.publisher.publish(status, uid, cache.set().as_deref());
     }
 
@@ -146,7 +146,7 @@ impl Watch {
         {
             self.events.tell_blind(&set, &blind.to_string());
         }
-        let generation = self.agent.cache().desired().and_then(|written| written.revision).map(|it| it.generation);
+        let generation = self.agent.cache().revision().map(|revision| revision.generation);
         self.publish(without_sight(&self.status, blind, generation));
         self.pace.after_nothing()
     }

@@ -99,4 +99,12 @@ impl Desired {
             }
         }
     }
+
+    /// The revision of what is written, without the text of it.
+    pub(super) fn revision(&self) -> Option<Revision> {
+        match self {
+            Self::Map(_) => None,
+            Self::Object(store) => store.state().first().map(|object| object.revision()),
+        }
+    }
 }

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::api::ApiError;
-use super::desired::{Desired, Source, Written};
+use super::desired::{Desired, Revision, Source, Written};
 use super::pods::{PodFacts, facts, ordinal};
 
 /// How long the first lists may take.
@@ -130,6 +130,12 @@ impl Cache {
     #[must_use]
     pub fn desired(&self) -> Option<Written> {
         self.desired.written()
+    }
+
+    /// Which object says what should be, and which generation of it; none where the object has none.
+    #[must_use]
+    pub fn revision(&self) -> Option<Revision> {
+        self.desired.revision()
     }
 
     /// The `StatefulSet`; none if there is none.

@@ -47,19 +47,22 @@ impl Events {
         let needed: BTreeSet<String> = plan.matters().iter().filter(stuck).map(ToString::to_string).collect();
         self.told.retain(|told| needed.contains(told));
         for help in needed {
-            if !self.told.contains(&help) && self.send(&about, event(EventType::Warning, "Stuck", "Plan", help.clone()))
-            {
-                self.told.insert(help);
-            }
+            self.tell_once(&about, "Stuck", "Plan", help);
         }
     }
 
     /// Tells why nothing can be seen, once.
     pub fn tell_blind(&mut self, set: &StatefulSet, why: &str) {
-        if !self.told.contains(why)
-            && self.send(&set.object_ref(&()), event(EventType::Warning, "Blind", "Look", why.to_owned()))
-        {
-            self.told = BTreeSet::from([why.to_owned()]);
+        self.tell_once(&set.object_ref(&()), "Blind", "Look", why.to_owned());
+        if self.told.contains(why) {
+            self.told.retain(|told| told == why);
+        }
+    }
+
+    /// Warns, unless that was told before.
+    fn tell_once(&mut self, about: &ObjectReference, reason: &str, action: &str, note: String) {
+        if !self.told.contains(&note) && self.send(about, event(EventType::Warning, reason, action, note.clone())) {
+            self.told.insert(note);
         }
     }
 
