@@ -94,6 +94,11 @@ pub enum Waiting {
         /// How many.
         slots: u16,
     },
+    /// Slots that do not belong where they are. Those that are on their way count until they have arrived.
+    ToMove {
+        /// How many.
+        slots: u16,
+    },
     /// Time to pass after a migration that failed.
     MigrationRetry {
         /// How long after the last one.
@@ -210,6 +215,7 @@ impl fmt::Display for Waiting {
             Self::Quorum { alive, voters } => write!(out, "{alive} of {voters} primaries are up, too few for a vote"),
             Self::Sync => out.write_str("its server is not in sync"),
             Self::Migration { slots } => write!(out, "{slots} slots are on their way"),
+            Self::ToMove { slots } => write!(out, "{slots} slots have yet to move"),
             Self::MigrationRetry { after } => write!(out, "a migration failed, and is tried again after {after}"),
             Self::Terminating => out.write_str("it is being taken down"),
             Self::Restarting => out.write_str("it was restarted, and is not up yet"),

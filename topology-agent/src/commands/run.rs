@@ -156,7 +156,7 @@ impl Watch {
         if let Some(set) = self.agent.cache().set() {
             self.events.tell(&set, &sighting.plan, outcomes);
         }
-        for Outcome { step, took, result } in outcomes {
+        for Outcome { step, took, pause: _, result } in outcomes {
             let (kind, took) = (step.kind(), took.as_millis());
             match result {
                 Ok(()) => tracing::info!(kind, took, "{step}"),

@@ -28,10 +28,11 @@ pub(super) const WATCH_SECONDS: u32 = 60;
 /// How long a watch may take to break again: one that begins anew says nothing of it before there is a change.
 const TRIAL: Duration = Duration::from_secs(1);
 
-/// How long a watch that broke pauses: longer each time, until something is heard again.
-#[derive(Debug, Default)]
+/// How long a watch that broke pauses: longer each time, until something is heard again. Notes until when it counts as broken.
+#[derive(Debug)]
 struct Pauses {
     failures: u32,
+    broken: Broken,
 }
 
 impl Pauses {
@@ -45,6 +46,7 @@ impl Iterator for Pauses {
     fn next(&mut self) -> Option<Duration> {
         let pause = Self::FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(Self::LONGEST);
         self.failures = self.failures.saturating_add(1);
+        note(&self.broken, Some(Instant::now() + pause + TRIAL));
         Some(pause)
     }
 }
@@ -156,6 +158,10 @@ impl Cache {
     }
 }
 
+fn note(broken: &Broken, until: Option<Instant>) {
+    *broken.lock().unwrap_or_else(PoisonError::into_inner) = until;
+}
+
 /// Fills a store from a watch that takes up again by itself, with pauses that grow, whatever becomes of it.
 pub(super) fn keep<K>(
     api: Api<K>,
@@ -172,22 +178,17 @@ where
     let kind = K::kind(&()).into_owned();
     tokio::spawn(async move {
         let slim = |object: &mut K| object.meta_mut().managed_fields = None;
-        let mut pauses = Pauses::default();
-        let mut events = watcher(api, which).backoff(Pauses::default()).modify(slim).reflect(writer).boxed();
+        let pauses = Pauses { failures: 0, broken: Arc::clone(&broken) };
+        let mut events = watcher(api, which).backoff(pauses).modify(slim).reflect(writer).boxed();
         while let Some(event) = events.next().await {
-            let mut until = broken.lock().unwrap_or_else(PoisonError::into_inner);
             match event {
                 // The list is not complete yet.
                 Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
                 Ok(watcher::Event::InitDone | watcher::Event::Apply(_) | watcher::Event::Delete(_)) => {
-                    pauses.reset();
-                    *until = None;
+                    note(&broken, None);
                     changed.notify_one();
                 }
-                Err(error) => {
-                    *until = pauses.next().map(|pause| Instant::now() + pause + TRIAL);
-                    tracing::warn!(kind, %error, "a watch broke, and begins anew");
-                }
+                Err(error) => tracing::warn!(kind, %error, "a watch broke, and begins anew"),
             }
         }
     });

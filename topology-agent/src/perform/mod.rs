@@ -5,6 +5,7 @@ mod kubernetes;
 mod valkey;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
@@ -52,7 +53,9 @@ pub struct Outcome {
     /// The step.
     pub step: Step,
     /// How long it took.
-    pub took: std::time::Duration,
+    pub took: Duration,
+    /// For a failover, how long writes were held back at the most.
+    pub pause: Option<Duration>,
     /// What came of it.
     pub result: Result<(), StepError>,
 }
@@ -74,15 +77,19 @@ impl Performer<'_> {
     pub async fn round(&self, steps: &[Step]) -> Vec<Outcome> {
         let each = steps.iter().map(|step| async {
             let begun = tokio::time::Instant::now();
-            let result = self.step(step).await;
-            Outcome { step: step.clone(), took: begun.elapsed(), result }
+            let (pause, result) = match self.step(step).await {
+                Ok(pause) => (pause, Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            Outcome { step: step.clone(), took: begun.elapsed(), pause, result }
         });
         stream::iter(each).buffer_unordered(SIDE_BY_SIDE).collect().await
     }
 
-    async fn step(&self, step: &Step) -> Result<(), StepError> {
+    /// For a failover, how long writes were held back at the most.
+    async fn step(&self, step: &Step) -> Result<Option<Duration>, StepError> {
         self.fence()?;
-        match step {
+        let done: Result<(), StepError> = match step {
             Step::Scale { pods } => Ok(self.actions.scale(*pods).await?),
             Step::Label { pod, labels } => Ok(self.actions.label(*pod, &self.uid(*pod)?, *labels).await?),
             Step::SetConfigEpoch { node, epoch } => self.tell(*node, &["SET-CONFIG-EPOCH", &epoch.to_string()]).await,
@@ -90,7 +97,9 @@ impl Performer<'_> {
             Step::AddSlots { node, slots } => self.add_slots(*node, slots).await,
             Step::ClaimSlots { node, slots } => self.claim_slots(*node, slots).await,
             Step::Replicate { node, primary } => self.tell(*node, &["REPLICATE", &primary.to_string()]).await,
-            Step::Failover { replica, primary, mode } => self.fail_over(*replica, *primary, *mode).await,
+            Step::Failover { replica, primary, mode } => {
+                return self.fail_over(*replica, *primary, *mode).await.map(Some);
+            }
             Step::Forget { node, gone } => self.forget(*node, *gone).await,
             Step::Reset { node } => self.reset(*node).await,
             Step::Migrate { source, target, slots, how } => self.migrate(*source, *target, slots, *how).await,
@@ -98,7 +107,8 @@ impl Performer<'_> {
             Step::Configure { node, settings } => self.configure(*node, settings).await,
             Step::DeletePod { pod, uid, guard, volume } => self.delete_pod(*pod, uid, *guard, *volume).await,
             Step::Grow { pod, bytes } => Ok(self.actions.grow(*pod, *bytes).await?),
-        }
+        };
+        done.map(|()| None)
     }
 
     /// Asked before everything that changes anything.

@@ -15,6 +15,9 @@ use crate::valkey::{AskError, Reply};
 /// How long a failover is watched: servers give it up after five seconds.
 const FAILOVER: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(10);
+/// How long a server that has handed over is left to tell clients where to go: those that still ask it learn of it by the answer, while
+/// those whose connection breaks have to look around.
+const REDIRECTING: Duration = Duration::from_secs(1);
 /// The node time-out of a server that has just got its first slots, in milliseconds.
 const IMPATIENT_MS: &str = "1000";
 
@@ -78,30 +81,32 @@ impl Performer<'_> {
         }
     }
 
-    /// Ends when the replica leads, or when servers have given it up.
+    /// Ends when the replica leads, or when servers have given it up. Returns how long it took from the command: the primary, where
+    /// there is one, holds writes back for most of that.
     pub(super) async fn fail_over(
         &self,
         replica: Target,
         primary: NodeId,
         mode: FailoverMode,
-    ) -> Result<(), StepError> {
-        match mode {
-            FailoverMode::Planned => self.tell(replica, &["FAILOVER"]).await?,
-            FailoverMode::Forced => {
-                self.is_gone(primary).await?;
-                self.tell(replica, &["FAILOVER", "FORCE"]).await?;
-            }
-            FailoverMode::Takeover => {
-                self.is_gone(primary).await?;
-                self.tell(replica, &["FAILOVER", "TAKEOVER"]).await?;
-            }
+    ) -> Result<Duration, StepError> {
+        let how: &[&str] = match mode {
+            FailoverMode::Planned => &["FAILOVER"],
+            FailoverMode::Forced => &["FAILOVER", "FORCE"],
+            FailoverMode::Takeover => &["FAILOVER", "TAKEOVER"],
+        };
+        if mode != FailoverMode::Planned {
+            self.is_gone(primary).await?;
         }
         let (contact, connection) = self.node(replica).await?;
-        let end = Instant::now() + FAILOVER;
-        while Instant::now() < end {
+        self.fence()?;
+        let begun = Instant::now();
+        contact.noted(connection.tell("CLUSTER", how).await).await?;
+        while begun.elapsed() < FAILOVER {
             let role = contact.noted(connection.ask("ROLE", &[]).await).await?;
             if is_primary(&role) {
-                return Ok(());
+                let pause = begun.elapsed();
+                sleep(if mode == FailoverMode::Planned { REDIRECTING } else { Duration::ZERO }).await;
+                return Ok(pause);
             }
             sleep(GLANCE).await;
         }

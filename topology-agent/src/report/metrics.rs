@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use planner::{JobState, Matter, Plan, Role, Server, Survey, Trouble, View};
+use planner::{JobState, Matter, Plan, Role, Server, Survey, Trouble, View, Waiting};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -53,10 +53,12 @@ pub struct Metrics {
     upgrade_halted: Gauge,
     steps: Family<Kind, Counter>,
     seconds: Durations,
+    pauses: Histogram,
     look: Histogram,
     covered: Gauge,
     foreign: Gauge,
     moving: Gauge,
+    to_move: Gauge,
     voters: Gauge,
     pods: Gauge,
     pods_seen: Gauge,
@@ -79,6 +81,7 @@ struct NodeMetrics {
     evicted: OfPod,
     lag: OfPod,
     linked: OfPod,
+    migration: OfPod,
     certificate: OfPod,
 }
 
@@ -96,6 +99,7 @@ impl Metrics {
             upgrade_halted: gauge(&mut registry, "agent_upgrade_halted", "Whether a rolling restart has halted"),
             steps: Family::default(),
             seconds: Family::new_with_constructor(buckets),
+            pauses: buckets(),
             look: buckets(),
             covered: gauge(&mut registry, "cluster_slots_covered", "Slots whose owner serves them"),
             foreign: gauge(
@@ -104,6 +108,11 @@ impl Metrics {
                 "Nodes of other clusters that are known to this one",
             ),
             moving: gauge(&mut registry, "cluster_slots_moving", "Slots on their way to another shard"),
+            to_move: gauge(
+                &mut registry,
+                "cluster_slots_to_move",
+                "Slots that are not yet in the shard where they should be",
+            ),
             voters: gauge(&mut registry, "cluster_voters_up", "Primaries with slots that answered"),
             pods: gauge(&mut registry, "cluster_pods", "Pods that Kubernetes lists"),
             pods_seen: gauge(&mut registry, "cluster_pods_seen", "Pods whose server answered"),
@@ -115,6 +124,8 @@ impl Metrics {
         };
         registry.register("agent_steps", "Steps by what came of them", metrics.steps.clone());
         registry.register("agent_step_seconds", "How long steps took", metrics.seconds.clone());
+        let pauses = "How long writes were held back at the most while a replica took over";
+        registry.register("agent_failover_pause_seconds", pauses, metrics.pauses.clone());
         registry.register("agent_look_seconds", "How long it took to look at everything", metrics.look.clone());
         metrics.registry = Arc::new(registry);
         metrics
@@ -145,10 +156,11 @@ impl Metrics {
 
     /// Notes what came of steps.
     pub fn note_outcomes(&self, outcomes: &[Outcome]) {
-        for Outcome { step, took, result } in outcomes {
+        for Outcome { step, took, pause, result } in outcomes {
             let outcome = if result.is_ok() { "done" } else { "failed" };
             self.steps.get_or_create(&Kind { step: step.kind(), outcome }).inc();
             self.seconds.get_or_create(&Timed { step: step.kind() }).observe(took.as_secs_f64());
+            pause.iter().for_each(|pause| self.pauses.observe(pause.as_secs_f64()));
         }
     }
 
@@ -170,6 +182,7 @@ impl Metrics {
         self.foreign.set(i64::try_from(foreign.sum::<usize>()).unwrap_or(i64::MAX));
         let halted = troubles().any(|trouble| matches!(trouble, Trouble::UpgradeHalted { .. } | Trouble::SyncTimedOut));
         self.upgrade_halted.set(i64::from(halted));
+        self.to_move.set(plan.matters().iter().map(to_move).sum());
     }
 
     fn note_cluster(&self, view: &View, survey: &Survey) {
@@ -211,6 +224,11 @@ impl NodeMetrics {
             evicted: family(registry, "node_evicted_keys", "Keys that a server evicted since it started"),
             lag: family(registry, "node_replication_lag_seconds", "Seconds since a replica heard of its primary"),
             linked: family(registry, "node_replication_link_up", "Whether a replica receives what its primary writes"),
+            migration: family(
+                registry,
+                "node_migration_remaining_bytes",
+                "Bytes that a server has yet to send for slots on their way",
+            ),
             certificate: family(
                 registry,
                 "node_certificate_expires_seconds",
@@ -236,6 +254,7 @@ impl NodeMetrics {
             set(&self.clients, whole(gauges.clients));
             set(&self.evicted, whole(gauges.evicted));
             gauges.lag.into_iter().for_each(|lag| set(&self.lag, whole(lag)));
+            gauges.migration.into_iter().for_each(|bytes| set(&self.migration, whole(bytes)));
             gauges.certificate.into_iter().for_each(|seconds| set(&self.certificate, seconds));
             if server.role != Role::Primary {
                 set(&self.linked, i64::from(server.link == planner::Link::Up));
@@ -243,10 +262,10 @@ impl NodeMetrics {
         }
     }
 
-    fn all(&self) -> [&OfPod; 11] {
-        let Self { up, primary, memory_used, memory_max, keys, operations, clients, evicted, lag, linked, certificate } =
-            self;
-        [up, primary, memory_used, memory_max, keys, operations, clients, evicted, lag, linked, certificate]
+    fn all(&self) -> [&OfPod; 12] {
+        let Self { up, primary, memory_used, memory_max, keys, operations, clients, evicted, lag, linked, .. } = self;
+        let Self { migration, certificate, .. } = self;
+        [up, primary, memory_used, memory_max, keys, operations, clients, evicted, lag, linked, migration, certificate]
     }
 }
 
@@ -274,6 +293,13 @@ const fn trouble(matter: &Matter) -> Option<&Trouble> {
     match matter {
         Matter::Stuck { why, .. } => Some(why),
         Matter::Waiting { .. } => None,
+    }
+}
+
+const fn to_move(matter: &Matter) -> i64 {
+    match matter {
+        Matter::Waiting { why: Waiting::ToMove { slots }, .. } => *slots as i64,
+        Matter::Waiting { .. } | Matter::Stuck { .. } => 0,
     }
 }
 

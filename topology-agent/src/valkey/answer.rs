@@ -10,7 +10,7 @@ use spec::names;
 
 use super::connection::Connection;
 use super::info::Info;
-use super::jobs::jobs;
+use super::jobs::Exports;
 use super::reply::{AskError, Reply, pairs};
 use super::settings::canonical;
 use super::table::Table;
@@ -40,6 +40,8 @@ pub struct Gauges {
     pub evicted: u64,
     /// Seconds since a replica heard of its primary; none for a primary.
     pub lag: Option<u64>,
+    /// Bytes that it has yet to send for the migrations under way; none where there are none, or it does not say.
+    pub migration: Option<u64>,
     /// Seconds until the certificate that it shows ends; none where it does not say.
     pub certificate: Option<i64>,
 }
@@ -70,7 +72,7 @@ pub async fn ask_all(
         info: Info::read(&info.text("INFO")?),
         cluster: Info::read(&cluster.text("CLUSTER INFO")?),
         config: pairs(config.list("CONFIG GET")?).collect(),
-        jobs: known(migrations)?.map_or_else(|| Ok(Vec::new()), jobs)?,
+        exports: known(migrations)?.map(Exports::read).transpose()?.unwrap_or_default(),
         table,
     };
     heard.answer(settings, now)
@@ -89,7 +91,7 @@ struct Heard {
     info: Info,
     cluster: Info,
     config: BTreeMap<String, String>,
-    jobs: Vec<planner::Job>,
+    exports: Exports,
     table: Table,
 }
 
@@ -115,7 +117,7 @@ impl Heard {
             keys: self.info.over_databases("keys"),
             strays: SlotSet::EMPTY,
             open: self.table.open.clone(),
-            jobs: self.jobs.clone(),
+            jobs: self.exports.jobs.clone(),
             memory: self.info.number("used_memory").unwrap_or_default(),
             max_memory: self.info.number("maxmemory").filter(|bytes| *bytes > 0),
             io_threads: self.config.get("io-threads").and_then(|threads| threads.parse().ok()).unwrap_or(1),
@@ -186,6 +188,7 @@ impl Heard {
                 Role::Primary => None,
                 Role::Replica(_) => down.or_else(|| self.info.number("master_last_io_seconds_ago")),
             },
+            migration: self.exports.remaining,
             certificate: self.info.number("tls_server_cert_expires_in_seconds"),
         }
     }

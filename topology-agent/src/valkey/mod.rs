@@ -12,7 +12,7 @@ mod table;
 pub use answer::{Answer, Gauges, ask_all};
 pub use connection::{Connection, Endpoint};
 pub use info::Info;
-pub use jobs::jobs;
+pub use jobs::Exports;
 pub use reply::{AskError, Reply};
 pub use settings::canonical;
 pub use strays::count_strays;

@@ -15,7 +15,7 @@ use crate::time::Span;
 use crate::view::{Job, JobState, Server};
 
 /// Slots that move in one go. More would hold the source's writes back for longer at the end; fewer would do so more often.
-const MOST_SLOTS: u16 = 1024;
+const MOST_SLOTS: u16 = 2048;
 /// Slots that are named in one go where they move key by key. Who moves them stops after a while, and then the cluster is looked at
 /// again: no more would get done than that.
 const MOST_SLOTS_CLASSIC: u16 = 512;
@@ -34,7 +34,7 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
     let mut due = 0;
     let mut begun = running(situation);
     for transfer in transfers(&holders, &shares) {
-        due += 1;
+        due += transfer.slots.len();
         let pair = ends.get(transfer.from).copied().zip(ends.get(transfer.to).copied());
         if let Some((from, to)) = pair.filter(|_| begun < usize::from(situation.desired.migrations)) {
             begun += usize::from(begin(situation, layout, from, to, &transfer, draft));
@@ -42,7 +42,7 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
     }
     if due > 0 {
         draft.unsettle();
-        draft.wait(Scope::Cluster, Waiting::Rest, situation.now + WHILE);
+        draft.wait(Scope::Cluster, Waiting::ToMove { slots: due }, situation.now + WHILE);
     }
 }
 
