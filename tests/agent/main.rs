@@ -6,10 +6,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod broken;
 mod budget;
+mod by_hand;
 mod custom_resource;
 mod documents;
 mod forming;
+mod halted;
 mod killed;
 mod outside;
 mod renewing;

@@ -13,12 +13,12 @@ use crate::wait::wait;
 use crate::watched::{keep, timed, watched};
 
 /// How long servers take at most to elect a primary: they wait for five seconds before they take one for failed, and then vote.
-const ELECTION: Duration = Duration::from_secs(15);
+pub(crate) const ELECTION: Duration = Duration::from_secs(15);
 /// A write counts when a replica has it, too: what was only on a primary dies with it.
-const WITH_REPLICA: &[&str] = &["--wait=1"];
+pub(crate) const WITH_REPLICA: &[&str] = &["--wait=1"];
 
 /// An open cluster, and a witness while this happens to it; in the end all is well again.
-fn struck(sentence: &str, arguments: &[&str], happens: impl FnOnce(&mut Story)) -> Report {
+pub(crate) fn struck(sentence: &str, arguments: &[&str], happens: impl FnOnce(&mut Story)) -> Report {
     let mut story = Story::begin(&open());
     story.until_at_rest();
     let mut took = Duration::ZERO;
@@ -35,22 +35,22 @@ fn struck(sentence: &str, arguments: &[&str], happens: impl FnOnce(&mut Story)) 
 }
 
 /// The same, and nothing is lost; no shard stands still for longer than this.
-fn survives(sentence: &str, arguments: &[&str], longest: Duration, happens: impl FnOnce(&mut Story)) {
+pub(crate) fn survives(sentence: &str, arguments: &[&str], longest: Duration, happens: impl FnOnce(&mut Story)) {
     let report = struck(sentence, arguments, happens);
     assert!(report.is_true(), "{report:?}");
     assert!(u128::from(report.longest_gap()) <= longest.as_millis(), "{report:?}");
 }
 
 /// The pod of the primary of this shard.
-fn primary(story: &Story, shard: usize) -> String {
+pub(crate) fn primary(story: &Story, shard: usize) -> String {
     story.status().unwrap()["shards"][shard]["primary"].as_str().unwrap().to_owned()
 }
 
-fn replica(story: &Story, shard: usize) -> String {
+pub(crate) fn replica(story: &Story, shard: usize) -> String {
     story.status().unwrap()["shards"][shard]["replicas"][0].as_str().unwrap().to_owned()
 }
 
-fn until_led_by_another(story: &Story, shard: usize, before: &str) {
+pub(crate) fn until_led_by_another(story: &Story, shard: usize, before: &str) {
     wait("another primary", || match primary(story, shard) {
         now if now == before => Err(now),
         _ => Ok(()),
@@ -58,7 +58,7 @@ fn until_led_by_another(story: &Story, shard: usize, before: &str) {
 }
 
 /// All servers but this one.
-fn others(story: &Story, pod: &str) -> Vec<String> {
+pub(crate) fn others(story: &Story, pod: &str) -> Vec<String> {
     story.pod_names().into_iter().filter(|other| other != pod).collect()
 }
 
@@ -162,36 +162,5 @@ fn what_is_rendered_is_applied_over_and_over_and_nothing_fights() {
         }
         assert_eq!(story.writes(), writes);
         assert_eq!(scale(story), before);
-    });
-}
-
-/// The agent may hand back what is then crowded in one zone.
-#[test]
-fn a_human_lets_another_take_over() {
-    survives("A human's CLUSTER FAILOVER", &[], Duration::from_secs(1), |story| {
-        let other = replica(story, 1);
-        assert_eq!(story.ask(&other, "CLUSTER FAILOVER"), "OK\n");
-        wait("a vote", || {
-            let said = story.ask(&other, "INFO replication");
-            if said.contains("role:master") || story.has_told("Failover") { Ok(()) } else { Err(said) }
-        });
-    });
-}
-
-#[test]
-fn a_human_resets_a_replica() {
-    survives("A human's CLUSTER RESET HARD of a replica", &[], Duration::from_secs(1), |story| {
-        assert_eq!(story.ask(&replica(story, 1), "CLUSTER RESET HARD"), "OK\n");
-    });
-}
-
-#[test]
-#[ignore = "servers do not take back for a minute whom they were told to forget: make test-large"]
-fn a_human_has_a_replica_forgotten() {
-    survives("A human's CLUSTER FORGET of a replica, on every server", &[], Duration::from_secs(1), |story| {
-        let pod = replica(story, 1);
-        let id = story.ask(&pod, "CLUSTER MYID");
-        let forget = format!("CLUSTER FORGET {}", id.trim());
-        others(story, &pod).iter().for_each(|other| drop(story.ask(other, &forget)));
     });
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::forming::every_server_says_so;
 use crate::story::{Story, open};
+use crate::wait::wait;
 use crate::watched::{keep, nothing_is_lost, timed, watched};
 
 /// Keys that are there before.
@@ -35,9 +36,9 @@ fn changes_to(story: &mut Story, pointer: &str, values: &[Value]) {
 }
 
 #[test]
-fn from_3_shards_to_4_and_6_and_back_where_slots_move_as_a_whole() {
-    nobody_notices("From 3 shards to 4, to 6 and back to 3, on 9.1", &[], |story| {
-        changes_to(story, "/spec/shards", &[json!(4), json!(6), json!(3)]);
+fn from_3_shards_to_4_and_6_and_back_and_out_again_where_slots_move_as_a_whole() {
+    nobody_notices("From 3 shards to 4, 6, 3, and to 4 again on the volumes left behind, on 9.1", &[], |story| {
+        changes_to(story, "/spec/shards", &[json!(4), json!(6), json!(3), json!(4)]);
     });
 }
 
@@ -77,6 +78,20 @@ fn a_spec_that_is_taken_back_while_slots_move_is_as_if_it_had_never_been() {
     nobody_notices("4 shards, taken back while slots move", &[], |story| {
         story.change(&[("/spec/shards", json!(4))]);
         story.until_told("Migrate");
+        changes_to(story, "/spec/shards", &[json!(3)]);
+    });
+}
+
+#[test]
+fn a_spec_that_changes_again_while_slots_move_is_followed_from_there() {
+    nobody_notices("4 shards, then 5 while slots move, then 3 while they move again", &[], |story| {
+        story.change(&[("/spec/shards", json!(4))]);
+        story.until_told("Migrate");
+        story.change(&[("/spec/shards", json!(5))]);
+        wait("a tenth server", || {
+            let pods = story.pod_names();
+            if pods.len() < 10 { Err(format!("{pods:?}")) } else { Ok(()) }
+        });
         changes_to(story, "/spec/shards", &[json!(3)]);
     });
 }

@@ -1,0 +1,124 @@
+//! People do what the agent would not.
+
+use std::time::Duration;
+
+use pocket_cluster::Fault;
+use serde_json::json;
+
+use crate::story::Story;
+use crate::struck::{others, primary, replica, survives};
+use crate::wait::wait;
+
+/// What nobody waits for who has something to write.
+const UNNOTICED: Duration = Duration::from_secs(1);
+
+fn id(story: &Story, pod: &str) -> String {
+    story.ask(pod, "CLUSTER MYID").trim().to_owned()
+}
+
+fn does(story: &Story, pod: &str, command: &str) {
+    assert_eq!(story.ask(pod, command), "OK\n", "{command}");
+}
+
+/// The agent may hand back what is then crowded in one zone.
+#[test]
+fn a_human_lets_another_take_over() {
+    survives("A human's CLUSTER FAILOVER", &[], UNNOTICED, |story| {
+        let other = replica(story, 1);
+        does(story, &other, "CLUSTER FAILOVER");
+        wait("a vote", || {
+            let said = story.ask(&other, "INFO replication");
+            if said.contains("role:master") || story.has_told("Failover") { Ok(()) } else { Err(said) }
+        });
+    });
+}
+
+#[test]
+fn a_human_resets_a_replica() {
+    survives("A human's CLUSTER RESET HARD of a replica", &[], UNNOTICED, |story| {
+        does(story, &replica(story, 1), "CLUSTER RESET HARD");
+    });
+}
+
+#[test]
+#[ignore = "servers do not take back for a minute whom they were told to forget: make test-large"]
+fn a_human_has_a_replica_forgotten() {
+    survives("A human's CLUSTER FORGET of a replica, on every server", &[], UNNOTICED, |story| {
+        let pod = replica(story, 1);
+        let forget = format!("CLUSTER FORGET {}", id(story, &pod));
+        others(story, &pod).iter().for_each(|other| drop(story.ask(other, &forget)));
+    });
+}
+
+#[test]
+fn a_human_has_a_replica_follow_another_primary() {
+    survives("A human's CLUSTER REPLICATE of another primary", &[], UNNOTICED, |story| {
+        let other = id(story, &primary(story, 0));
+        does(story, &replica(story, 1), &format!("CLUSTER REPLICATE {other}"));
+    });
+}
+
+#[test]
+fn a_human_moves_slots_to_another_shard() {
+    survives("A human's CLUSTER MIGRATESLOTS", &[], UNNOTICED, |story| {
+        let (from, to) = (primary(story, 0), id(story, &primary(story, 1)));
+        does(story, &from, &format!("CLUSTER MIGRATESLOTS SLOTSRANGE 0 499 NODE {to}"));
+        wait("slots at the other shard", || match story.status()?["shards"][1]["slots"].as_str() {
+            Some(slots) if slots.starts_with("0-") => Ok(()),
+            slots => Err(format!("{slots:?}")),
+        });
+    });
+}
+
+#[test]
+fn a_human_begins_to_move_a_slot_key_by_key_and_goes_home() {
+    survives("A human's CLUSTER SETSLOT on both sides, and no more", &[], UNNOTICED, |story| {
+        let (from, to) = (primary(story, 0), primary(story, 1));
+        does(story, &to, &format!("CLUSTER SETSLOT 7 IMPORTING {}", id(story, &from)));
+        does(story, &from, &format!("CLUSTER SETSLOT 7 MIGRATING {}", id(story, &to)));
+    });
+}
+
+/// A server of a cluster of its own, in a pod that is none of ours.
+fn stranger(story: &Story) -> String {
+    let command = "valkey-server --cluster-enabled yes --protected-mode no --dir /tmp --unixsocket /tmp/socket";
+    let container = json!({"name": "server", "image": "valkey/valkey:9.1", "command": ["sh", "-c", command]});
+    let metadata = json!({"name": "stranger", "namespace": "default"});
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}});
+    story.pocket.apply(&pod.to_string()).unwrap();
+    wait("a stranger", || {
+        let said = story.exec("stranger", &["valkey-cli", "-s", "/tmp/socket", "PING"])?;
+        if said.stdout.contains("PONG") { Ok(()) } else { Err(said.stderr) }
+    });
+    let pod = story.get("api/v1", "pods/stranger").unwrap();
+    pod["status"]["podIP"].as_str().unwrap().to_owned()
+}
+
+/// What the condition asks for then helps.
+#[test]
+fn a_human_introduces_a_stranger() {
+    survives("A human's CLUSTER MEET of a server of another cluster", &[], UNNOTICED, |story| {
+        let address = stranger(story);
+        does(story, "small-0", &format!("CLUSTER MEET {address} 6379"));
+        story.until_said("Ready", "nodes that are not ours");
+        story.change(&[("/spec/shards", json!(4))]);
+        story.until_said("Ready", "nodes that are not ours");
+        assert!(!story.has_told("Meet") || story.pod_names().len() == 6, "what could spread is left alone");
+        let said = story.exec("stranger", &["valkey-cli", "-s", "/tmp/socket", "CLUSTER", "MYID"]).unwrap();
+        story.kubectl("delete pod stranger --grace-period=0 --force");
+        let forget = format!("CLUSTER FORGET {}", said.stdout.trim());
+        others(story, "").iter().for_each(|pod| drop(story.ask(pod, &forget)));
+    });
+}
+
+/// A change of the spec comes while one server takes over from another.
+#[test]
+fn a_spec_changes_while_a_primary_is_replaced() {
+    survives("One more shard, while a killed primary is replaced", &["--wait=1"], Duration::from_secs(15), |story| {
+        let pod = primary(story, 1);
+        story.inject(&Fault::Freeze { pods: vec![pod.clone()] });
+        story.change(&[("/spec/shards", json!(4))]);
+        crate::struck::until_led_by_another(story, 1, &pod);
+        story.inject(&Fault::Thaw { pods: vec![pod] });
+    });
+}

@@ -1,0 +1,86 @@
+//! Upgrades that go wrong, or are held, while a witness writes and reads.
+
+use std::time::Duration;
+
+use pocket_cluster::Fault;
+use serde_json::{Value, json};
+
+use crate::story::{Story, is_ready, name};
+use crate::struck::{others, survives};
+use crate::wait::{hold, wait};
+
+/// What a client may wait for at most where everything is planned.
+const PLANNED: Duration = Duration::from_secs(2);
+const BACKLOG: &str = "/spec/config";
+
+fn deleted(story: &Story) -> usize {
+    story.writes().iter().filter(|write| write.starts_with("delete pods")).count()
+}
+
+/// The only pod that is not ready.
+fn the_one_down(story: &Story) -> String {
+    let pods = story.pods();
+    let down: Vec<&Value> = pods.iter().filter(|pod| !is_ready(pod)).collect();
+    assert_eq!(down.len(), 1, "{down:?}");
+    name(down[0])
+}
+
+#[test]
+fn a_directive_with_which_no_server_starts_stops_at_one_replica_until_it_is_taken_back() {
+    survives("A directive with which no server starts, taken back", &[], PLANNED, |story| {
+        let bad = json!({"oom-score-adj-values": "9000 9000 9000"});
+        story.change(&[("/spec/upgrade", json!({"syncTimeout": "10s"})), (BACKLOG, bad)]);
+        story.until_said("Ready", "did not come up on the new template");
+        the_one_down(story);
+        hold(Duration::from_secs(5), || assert_eq!(deleted(story), 1));
+        story.change(&[(BACKLOG, json!({}))]);
+    });
+}
+
+#[test]
+fn a_replica_that_never_syncs_stops_an_upgrade_until_it_does() {
+    survives("A replica that does not sync after its restart", &[], PLANNED, |story| {
+        story.change(&[("/spec/upgrade", json!({"syncTimeout": "10s"})), (BACKLOG, json!({"tcp-backlog": 1000}))]);
+        let gone = wait("a pod that restarts", || {
+            let pods = story.pods();
+            pods.iter().find(|pod| !is_ready(pod)).map(name).ok_or_else(String::new)
+        });
+        story.inject(&Fault::Partition { pods: vec![gone.clone()], from: others(story, &gone) });
+        story.until_said("Ready", "did not");
+        hold(Duration::from_secs(5), || assert_eq!(deleted(story), 1));
+        story.inject(&Fault::Heal);
+    });
+}
+
+#[test]
+fn an_upgrade_is_paused_and_goes_on_when_it_is_told_to() {
+    survives("An upgrade, paused in the middle and resumed", &[], PLANNED, |story| {
+        story.change(&[(BACKLOG, json!({"tcp-backlog": 1000}))]);
+        wait("two restarts", || if deleted(story) < 2 { Err(format!("{:?}", story.writes())) } else { Ok(()) });
+        story.change(&[("/spec/upgrade", json!({"paused": true}))]);
+        story.until_said("Ready", "upgrades are paused");
+        let before = deleted(story);
+        assert!(before < 6, "{before} restarted before the pause");
+        hold(Duration::from_secs(5), || assert_eq!(deleted(story), before));
+        story.change(&[("/spec/upgrade", json!({}))]);
+        story.until_checked();
+        assert_eq!(deleted(story), 6);
+    });
+}
+
+/// At a third and at two thirds of the way.
+#[test]
+fn an_upgrade_is_taken_back_wherever_it_stands() {
+    survives("A directive, taken back after two and after four of six restarts", &[], PLANNED, |story| {
+        for (restarts, backlog) in [(2, 1000), (4, 1001)] {
+            let before = deleted(story);
+            story.change(&[(BACKLOG, json!({"tcp-backlog": backlog}))]);
+            wait("restarts", || {
+                let now = deleted(story) - before;
+                if now < restarts { Err(now.to_string()) } else { Ok(()) }
+            });
+            story.change(&[(BACKLOG, json!({}))]);
+            story.until_checked();
+        }
+    });
+}
