@@ -151,9 +151,9 @@ fn liveness_spares_a_busy_server_and_fails_a_frozen_one() {
     });
 }
 
-/// As many clients as the server takes hang on its socket.
+/// As many clients as the server takes hang on its socket. More than that try, for who looks takes a place, too, for a moment.
 const FULL: &str = "cli0 CONFIG SET maxclients 4 >/dev/null\n\
-     for n in 1 2 3 4 5; do (sleep 100 | pod0 valkey-cli -s /run/valkey/valkey.sock >/dev/null 2>&1 &); done\n\
+     for n in 1 2 3 4 5 6 7 8 9; do (sleep 100 | pod0 valkey-cli -s /run/valkey/valkey.sock >/dev/null 2>&1 &); done\n\
      is_full() { pod0 sh -c 'echo PING | valkey-cli -s /run/valkey/valkey.sock 2>&1' | grep -v PONG >/dev/null; }\n\
      until_true is_full\n";
 
