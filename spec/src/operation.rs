@@ -20,7 +20,8 @@ pub enum DisruptionBudget {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Rebalance {
-    /// Whether the agent evens out slots by itself, after shards were added and at rest.
+    /// Whether the agent evens out slots by itself, after shards were added and at rest. Where it does not, a new shard stays without
+    /// slots until somebody moves some there.
     pub auto: bool,
     /// How many migrations of slots may run side by side.
     #[schemars(range(min = 1, max = 100))]

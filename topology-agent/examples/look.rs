@@ -99,7 +99,7 @@ fn facts(node: u32) -> PodFacts {
         template: Template::Current,
         place: Place::default(),
         address: Some(IpAddr::V4(address(node))),
-        started: Time(0),
+        unready: None,
         answered: Time(0),
         terminating: false,
         labels: Labels::default(),

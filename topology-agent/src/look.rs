@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::access::Access;
-use crate::kubernetes::PodFacts;
+use crate::kubernetes::{PodFacts, ordinal};
 use crate::route::Route;
 use crate::valkey::{Answer, AskError, Connection, Endpoint, Gauges, ask_all, count_strays};
 
@@ -128,7 +128,7 @@ impl Contact {
 
     async fn ask_without_limit(&self, wanted: &Wanted<'_>) -> Result<Answer, AskError> {
         let connection = self.connection().await?;
-        let pod_of = |host: &str| wanted.pods.get(host).copied();
+        let pod_of = |host: &str| pod_of(wanted, host);
         let mut answer = ask_all(&connection, &wanted.desired.settings, pod_of, wanted.now).await?;
         if answer.server.role == Role::Primary {
             answer.server.strays = self.strays(&connection, &answer).await?;
@@ -158,7 +158,8 @@ impl Contact {
 
 struct Wanted<'a> {
     desired: &'a Desired,
-    pods: &'a HashMap<String, Ordinal>,
+    cluster: &'a str,
+    domain: &'a str,
     now: Time,
 }
 
@@ -186,10 +187,7 @@ impl Servers {
         now: Time,
     ) -> Look {
         self.keep_contacts(cluster, access, &pods);
-        let most =
-            pods.iter().map(|facts| facts.ordinal.0 + 1).chain([scale, desired.pods()]).max().unwrap_or_default();
-        let hosts = (0..most).map(|ordinal| (names::host_name(cluster, ordinal), Ordinal(ordinal))).collect();
-        let wanted = Wanted { desired, pods: &hosts, now };
+        let wanted = Wanted { desired, cluster: cluster.name.as_str(), domain: &names::nodes_domain(cluster), now };
         let asked = pods.iter().map(|facts| async {
             match self.contacts.get(&facts.ordinal) {
                 Some(contact) => Some(contact.ask(&wanted).await),
@@ -225,6 +223,12 @@ impl Servers {
         }
         self.contacts = kept;
     }
+}
+
+/// The pod that has this host name, now or in the past.
+fn pod_of(wanted: &Wanted<'_>, host: &str) -> Option<Ordinal> {
+    let (pod, domain) = host.split_once('.')?;
+    ordinal(wanted.cluster, pod).filter(|_| domain == wanted.domain)
 }
 
 /// Opinions that servers share are kept once.

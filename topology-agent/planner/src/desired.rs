@@ -20,7 +20,7 @@ pub struct Desired {
     pub host_spread: Spread,
     /// Whether members of a shard stand in different zones.
     pub zone_spread: Spread,
-    /// Whether slots are evened out at rest. New shards are filled and dissolved ones drained in any case.
+    /// Whether slots are evened out at rest, and new shards filled. Those that dissolve are drained in any case.
     pub rebalance: bool,
     /// How many migrations of slots may run side by side.
     pub migrations: u8,

@@ -4,12 +4,13 @@
 //! data. The model, the properties and the running agent all ask them before a step is performed.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::desired::Desired;
 use crate::id::{NodeId, Ordinal};
 use crate::slots::SlotSet;
 use crate::step::{FailoverMode, Step, Target, Volume};
-use crate::view::{Health, JobState, Link, Pod, Role, Row, Server, Sight, Template, View};
+use crate::view::{Health, JobState, Link, Opinion, Pod, Role, Row, Server, Sight, Template, View};
 
 /// A law.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,7 +54,7 @@ pub fn check(desired: &Desired, view: &View, step: &Step) -> Result<(), Broken> 
     match step {
         Step::AddSlots { node, slots } => add_slots(view, *node, slots),
         Step::ClaimSlots { node, slots } => claim_slots(view, *node, slots),
-        Step::Meet { node, peer, .. } => meet(view, *node, *peer),
+        Step::Meet { node, peer, address } => meet(view, *node, *peer, *address),
         Step::Replicate { node, primary } => replicate(view, *node, *primary),
         Step::Failover { replica, primary, mode } => failover(desired, view, *replica, *primary, *mode),
         Step::Forget { gone, .. } => forget(view, *gone),
@@ -149,7 +150,9 @@ fn in_sync(view: &View, replica: &Server, primary: NodeId) -> bool {
 fn add_slots(view: &View, node: Target, slots: &SlotSet) -> Result<(), Broken> {
     let others = view.opinions.iter().flat_map(|opinion| &opinion.rows).filter(|row| row.id != node.id);
     let free = others.filter(|row| !is_stale(view, row)).all(|row| !row.slots.overlaps(slots));
-    hold(free, Law::OneOwner, "the slots have an owner")
+    hold(free, Law::OneOwner, "the slots have an owner")?;
+    let holds = |server: &Server| server.id != node.id && server.strays.overlaps(slots);
+    hold(!view.servers().any(|(_, _, server)| holds(server)), Law::KeepData, "another node holds their keys")
 }
 
 /// Whether a row says of a node that answered what that node no longer says itself.
@@ -166,7 +169,9 @@ fn claim_slots(view: &View, node: Target, slots: &SlotSet) -> Result<(), Broken>
     hold(!view.servers().any(|(_, _, server)| holds(server)), Law::KeepData, "another node holds their keys")
 }
 
-fn meet(view: &View, node: Target, peer: Target) -> Result<(), Broken> {
+fn meet(view: &View, node: Target, peer: Target, address: IpAddr) -> Result<(), Broken> {
+    let there = view.pods.get(&peer.pod).is_some_and(|pod| pod.address == Some(address));
+    hold(there, Law::MeetOwn, "the address is not that of its pod")?;
     let ours = |row: &Row| {
         row.health == Health::Handshake || row.pod.is_some() || server(view, row.id).is_some() || is_here(view, row)
     };
@@ -175,7 +180,14 @@ fn meet(view: &View, node: Target, peer: Target) -> Result<(), Broken> {
         let known = opinion.is_some_and(|opinion| opinion.rows.iter().all(ours));
         hold(known, Law::MeetOwn, "one of them was not asked, or knows a node that is not ours")?;
     }
-    Ok(())
+    let table = |target| at(view, target).and_then(|server| view.opinion(server));
+    let knows = |one, other: Target| table(one).is_some_and(|opinion: &Opinion| opinion.row(other.id).is_some());
+    let slots = |target| {
+        let rows = table(target).into_iter().flat_map(|opinion| &opinion.rows);
+        rows.fold(SlotSet::EMPTY, |all, row| all.or(&row.slots))
+    };
+    let two = slots(node).overlaps(&slots(peer)) && !knows(node, peer) && !knows(peer, node);
+    hold(!two, Law::MeetOwn, "each belongs to a cluster with the same slots, and neither knows the other")
 }
 
 fn is_here(view: &View, row: &Row) -> bool {
@@ -314,10 +326,18 @@ fn delete_pod(desired: &Desired, view: &View, pod: Ordinal, volume: Volume) -> R
         // What does not run cannot be taken down; its volume goes only if it holds a copy of what somebody else has.
         Sight::Down => {
             let kept = volume == Volume::Kept || desired.downgrade && is_copy(view, pod);
-            hold(kept, Law::KeepData, "its volume may hold the only copy")
+            hold(kept, Law::KeepData, "its volume may hold the only copy")?;
+            let newer = view.servers().any(|(_, _, server)| is_newer(desired, server));
+            let readable = volume == Volume::Fresh || about.template == Template::Current || !newer;
+            hold(readable, Law::HaltedStaysHalted, "the older series could not read its data")
         }
         Sight::Silent | Sight::Loading | Sight::Locked => hold(false, Law::OneDown, "it may be running"),
     }
+}
+
+/// Whether a server writes files that the series that should be cannot read.
+fn is_newer(desired: &Desired, server: &Server) -> bool {
+    server.version.series.data_format() > desired.series.data_format()
 }
 
 /// Whether the node of a pod is known and owns nothing in any view, while all who own something answer.
@@ -331,27 +351,26 @@ fn is_copy(view: &View, pod: Ordinal) -> bool {
 
 fn delete_running(desired: &Desired, view: &View, server: &Server, volume: Volume) -> Result<(), Broken> {
     let head = server.follows().unwrap_or(server.id);
-    let well = |pod: &Pod| pod.server().is_some_and(|other| is_well(view, other));
+    let well = |pod: &Pod| pod.server().is_some_and(|other| is_well(desired, view, other));
     let mut current = view.pods.values().filter(|pod| pod.template == Template::Current);
     hold(current.all(well), Law::HaltedStaysHalted, "a pod on the current template is not well")?;
     let rows = view.opinion(server).map_or(&[][..], |opinion| &opinion.rows);
     let mut others =
         rows.iter().filter(|row| row.id != server.id && (row.id == head || row.role == Some(Role::Replica(head))));
-    let up = |row: &Row| self::server(view, row.id).is_some_and(|other| is_well(view, other));
+    let up = |row: &Row| self::server(view, row.id).is_some_and(|other| is_well(desired, view, other));
     hold(others.all(up), Law::OneDown, "another member of its shard is not well")?;
     if server.follows().is_none() {
         hold(desired.replicas == 0, Law::HandOverFirst, "it is the primary of a shard that has replicas")?;
         hold(volume == Volume::Kept, Law::KeepData, "it has the only copy")?;
     }
-    let back = server.version.series.data_format() > desired.series.data_format();
-    let readable = !back || (volume == Volume::Fresh && desired.downgrade && !server.field_expiry);
+    let readable = !is_newer(desired, server) || (volume == Volume::Fresh && desired.downgrade && !server.field_expiry);
     hold(readable, Law::HaltedStaysHalted, "the older series could not read its data")
 }
 
-/// Whether a server is a primary that owns slots, or in sync with one.
-fn is_well(view: &View, server: &Server) -> bool {
+/// Whether a server is a primary that owns slots, or in sync with one. Where nothing is evened out, a primary may be without.
+fn is_well(desired: &Desired, view: &View, server: &Server) -> bool {
     match server.role {
-        Role::Primary => !owns_nothing_itself(view, server),
+        Role::Primary => !desired.rebalance || !owns_nothing_itself(view, server),
         Role::Replica(primary) => in_sync(view, server, primary),
     }
 }

@@ -108,7 +108,8 @@ fn numbers(situation: &Situation<'_>, heads: &[NodeId]) -> BTreeMap<u16, NodeId>
 fn seat(situation: &Situation<'_>, shards: &mut [Shard], led: &BTreeMap<NodeId, usize>) {
     let desired = situation.desired;
     let pods: Vec<(&Node<'_>, &Place)> = staying(situation).collect();
-    let zones_known = pods.iter().all(|(_, place)| place.zone.is_some());
+    // One of which the zone is not known yet may be anywhere.
+    let zones_known = pods.iter().any(|(_, place)| place.zone.is_some());
     let rules = Rules {
         shards: shards.len(),
         members: usize::try_from(desired.members()).unwrap_or(1),

@@ -11,6 +11,7 @@
 //! order or twice: the next view shows what came of it, and the next plan goes on from there. What is waited for and what is wrong
 //! comes with every plan, in the words of [`Waiting`] and [`Trouble`].
 
+mod acquaintance;
 mod decide;
 mod desired;
 mod draft;

@@ -76,8 +76,6 @@ pub enum Waiting {
     Joining,
     /// Views of who owns which slot that differ.
     Disagreement,
-    /// Two primaries with one configuration epoch, which servers settle among themselves.
-    EpochConflict,
     /// A vote on who takes over a failed primary.
     Election,
     /// Primaries of which too few are up for a vote, and which may come back.
@@ -133,6 +131,11 @@ pub enum Trouble {
         /// The slots.
         slots: SlotSet,
     },
+    /// Keys of slots that another node owns, which nobody finds where they are.
+    StrayKeys {
+        /// The slots.
+        slots: SlotSet,
+    },
     /// Primaries that are up are too few for a vote, and those that are down are not proven gone.
     QuorumLost {
         /// How many are up.
@@ -145,8 +148,6 @@ pub enum Trouble {
         /// How many keys it holds.
         keys: u64,
     },
-    /// Members of one shard share a host, and no other way is open.
-    SharedHost,
     /// No primary has room for the slots that have to move.
     NoRoom {
         /// How much has to move at the least.
@@ -173,6 +174,8 @@ pub enum Trouble {
     DowngradeRefused,
     /// Fields with an expiry of their own, which the older series cannot represent.
     DowngradeImpossible,
+    /// An older series cannot read the files of the newer one, and there is no other copy to start from.
+    DowngradeAlone,
     /// Restarts are paused and pods run an old template. Nobody has to do anything until they want it.
     Paused {
         /// How many.
@@ -208,9 +211,6 @@ impl fmt::Display for Waiting {
             Self::Locked => out.write_str("its server does not take the password"),
             Self::Joining => out.write_str("nodes are getting to know each other"),
             Self::Disagreement => out.write_str("servers do not yet agree on who owns which slot"),
-            Self::EpochConflict => {
-                out.write_str("two primaries share a configuration epoch, which they settle themselves")
-            }
             Self::Election => out.write_str("a replica is being elected"),
             Self::Quorum { alive, voters } => write!(out, "{alive} of {voters} primaries are up, too few for a vote"),
             Self::Sync => out.write_str("its server is not in sync"),
@@ -238,11 +238,13 @@ impl fmt::Display for Trouble {
             Self::KeysDisputed { slots } => {
                 write!(out, "more than one node holds keys of {} slots without an owner", slots.len())
             }
+            Self::StrayKeys { slots } => {
+                write!(out, "it holds keys of {} slots that another node owns, where nobody finds them", slots.len())
+            }
             Self::QuorumLost { alive, voters } => {
                 write!(out, "{alive} of {voters} primaries are up, too few for a vote")
             }
             Self::StaleMember { keys } => write!(out, "it comes from an earlier life of its volume, with {keys} keys"),
-            Self::SharedHost => out.write_str("members share a host"),
             Self::NoRoom { bytes } => write!(out, "no primary has room for the {} MiB that have to move", bytes >> 20),
             Self::MigrationFailing { times } => write!(out, "a migration failed {times} times in a row"),
             Self::TangledSlot { slot } => write!(out, "slot {slot} stands open on more nodes than two"),
@@ -251,6 +253,9 @@ impl fmt::Display for Trouble {
             }
             Self::SyncTimedOut => out.write_str("it did not sync in time"),
             Self::DowngradeRefused => out.write_str("the older series cannot read the files of the newer one"),
+            Self::DowngradeAlone => {
+                out.write_str("the older series cannot read the files of the newer one, and there is no other copy")
+            }
             Self::DowngradeImpossible => {
                 out.write_str("it holds fields with an expiry, which the older series does not know")
             }
@@ -271,19 +276,17 @@ impl Trouble {
                 "find out which cluster they belong to and how they met; then CLUSTER FORGET them on every node, or reset them"
             }
             Self::KeysLost { .. } => {
-                "bring a volume back; or accept the loss: CLUSTER DELSLOTSRANGE and ADDSLOTSRANGE on the shard's new primary"
+                "bring a volume back; or accept the loss: CLUSTER BUMPEPOCH, DELSLOTSRANGE and ADDSLOTSRANGE on one of the shard's new servers"
             }
             Self::KeysDisputed { .. } => {
                 "compare the keys on both nodes, delete those of one, and the slots go to the other"
             }
+            Self::StrayKeys { .. } => "compare them with those of the owner; then MIGRATE them there, or delete them",
             Self::QuorumLost { .. } => {
                 "bring the primaries' pods back; where a node is dead for good, delete its Node object so that their pods move"
             }
             Self::StaleMember { .. } => {
                 "if its keys are not needed, delete its volume claim and its pod: it then joins empty"
-            }
-            Self::SharedHost => {
-                "add a host, or let Kubernetes move a pod: cordon the host and delete one of the members"
             }
             Self::NoRoom { .. } => "raise the memory limit, or add a shard",
             Self::MigrationFailing { .. } => {
@@ -299,6 +302,7 @@ impl Trouble {
             Self::DowngradeRefused => {
                 "go back to the newer version, or set upgrade.allowDowngrade: pods then start on empty volumes and sync"
             }
+            Self::DowngradeAlone => "set replicasPerShard to 1: replicas are what pods on empty volumes sync from",
             Self::DowngradeImpossible => "remove the expiry of fields (HPERSIST), or stay on the newer series",
             Self::Paused { .. } => "set upgrade.paused to false when they may restart",
             Self::KeysLeft { .. } => {

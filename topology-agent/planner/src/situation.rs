@@ -1,12 +1,13 @@
 //! A view, read once: who is who, who owns what, and where the views of the servers differ.
 //!
-//! A node is believed about itself before others are believed about it; of those who are not seen, the report with the highest
-//! epoch counts. What is concluded here is used to decide; the [laws](crate::laws) look at the view again, by themselves.
+//! Only those are listened to who [know each other](crate::acquaintance). A node is believed about itself before others are believed
+//! about it; of those who are not seen, the report with the highest epoch counts. What is concluded here is used to decide; the [laws](crate::laws) look at the view again, by themselves.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::acquaintance::of_the_cluster;
 use crate::desired::Desired;
 use crate::id::{NodeId, Ordinal};
 use crate::slots::{SLOTS, SlotSet};
@@ -67,8 +68,9 @@ impl Node<'_> {
 
 impl<'a> Situation<'a> {
     pub(crate) fn of(desired: &'a Desired, view: &'a View, now: Time) -> Self {
-        let nodes = nodes(view);
-        let owners = owners(&nodes);
+        let held = of_the_cluster(view);
+        let nodes = nodes(view, &held);
+        let owners = owners(&nodes, &held);
         let covered = owners.values().flat_map(SlotSet::ranges).map(|(start, end)| start..=end).collect::<SlotSet>();
         let voices = voices(&nodes, &owners);
         let joined = joined(view, &voices);
@@ -221,10 +223,11 @@ impl<'a> Situation<'a> {
     }
 }
 
-/// Every node that anybody knows; each with the best that is said of it.
-fn nodes(view: &View) -> BTreeMap<NodeId, Node<'_>> {
+/// Every node that anybody knows who holds one of these opinions, and all who answered; each with the best that is said of it.
+fn nodes<'a>(view: &'a View, held: &BTreeSet<usize>) -> BTreeMap<NodeId, Node<'a>> {
     let mut nodes: BTreeMap<NodeId, Node<'_>> = BTreeMap::new();
-    for row in view.opinions.iter().flat_map(|opinion| &opinion.rows).filter(|row| row.health != Health::Handshake) {
+    let rows = held.iter().filter_map(|index| view.opinions.get(*index)).flat_map(|opinion| &opinion.rows);
+    for row in rows.filter(|row| row.health != Health::Handshake) {
         let fresh = Node { id: row.id, pod: row.pod, seen: None, row };
         let node = nodes.entry(row.id).or_insert(fresh);
         node.pod = node.pod.or(row.pod);
@@ -240,10 +243,11 @@ fn nodes(view: &View) -> BTreeMap<NodeId, Node<'_>> {
     nodes
 }
 
-/// Who owns which slots. Where two claim one, the higher epoch wins, as it does among servers; of equals, the lower id.
-fn owners(nodes: &BTreeMap<NodeId, Node<'_>>) -> BTreeMap<NodeId, SlotSet> {
+/// Who owns which slots, as far as those say who hold these opinions. Where two claim one, the higher epoch wins, as it does among servers; of equals, the lower id.
+fn owners(nodes: &BTreeMap<NodeId, Node<'_>>, held: &BTreeSet<usize>) -> BTreeMap<NodeId, SlotSet> {
+    let is_ours = |node: &&Node<'_>| node.seen.is_none_or(|(_, server)| held.contains(&server.opinion));
     let claims = nodes.values().filter(|node| node.row.role == Some(Role::Primary) && !node.row.slots.is_empty());
-    let mut claims: Vec<&Node<'_>> = claims.collect();
+    let mut claims: Vec<&Node<'_>> = claims.filter(is_ours).collect();
     // Where nothing is claimed twice there is nothing to settle, and settling is what costs.
     let all: SlotSet = claims.iter().flat_map(|node| node.row.slots.ranges()).map(|(start, end)| start..=end).collect();
     if u32::from(all.len()) == claims.iter().map(|node| u32::from(node.row.slots.len())).sum::<u32>() {

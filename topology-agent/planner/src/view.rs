@@ -16,7 +16,7 @@ use spec::Version;
 
 use crate::id::{History, NodeId, Ordinal};
 use crate::slots::SlotSet;
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// What one look saw.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -40,8 +40,8 @@ pub struct Pod {
     pub place: Place,
     /// Where it is reached; none before it runs.
     pub address: Option<IpAddr>,
-    /// When it, or its container, last started; its creation if it never did.
-    pub started: Time,
+    /// Since when Kubernetes has not found it ready, however often its container started anew meanwhile; none while it is ready.
+    pub unready: Option<Time>,
     /// When its server last answered, as far as anybody remembers; the beginning of time if it never did.
     pub answered: Time,
     /// Whether Kubernetes is taking it down.
@@ -273,6 +273,12 @@ impl Pod {
             Sight::Seen(server) => Some(server),
             Sight::Down | Sight::Silent | Sight::Loading | Sight::Locked => None,
         }
+    }
+
+    /// Whether Kubernetes has not found it ready for longer than this.
+    #[must_use]
+    pub fn is_unready_for(&self, span: Span, now: Time) -> bool {
+        self.unready.is_some_and(|since| now.since(since) > span)
     }
 }
 

@@ -38,13 +38,12 @@ pub(super) fn facts(
     if Some(&owner.uid) != set.metadata.uid.as_ref() {
         return None;
     }
-    let state = server_state(pod);
     let seen = planner::Pod {
         uid: Arc::from(pod.metadata.uid.as_deref()?),
         template: template(set, pod),
         place: place(pod),
         address: pod.status.as_ref().and_then(|status| status.pod_ip.as_deref()?.parse::<IpAddr>().ok()),
-        started: started(pod, state),
+        unready: unready(pod),
         answered: Time::default(),
         terminating: pod.metadata.deletion_timestamp.is_some(),
         labels: labels(pod),
@@ -95,12 +94,13 @@ fn place(pod: &Pod) -> Place {
     Place { host, zone }
 }
 
-fn started(pod: &Pod, state: Option<&ContainerState>) -> Time {
-    let running = state.and_then(|state| state.running.as_ref()?.started_at.as_ref());
-    let ended = state.and_then(|state| state.terminated.as_ref()?.started_at.as_ref());
-    let last = server_status(pod).and_then(|status| status.last_state.as_ref());
-    let before = last.and_then(|state| state.terminated.as_ref()?.started_at.as_ref());
-    running.or(ended).or(before).or(pod.metadata.creation_timestamp.as_ref()).map_or(Time::default(), moment)
+/// Before it is bound to a host, nobody writes whether it is ready.
+fn unready(pod: &Pod) -> Option<Time> {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let ready = conditions.clone().find(|condition| condition.type_ == "Ready");
+    let since = ready.map_or(pod.metadata.creation_timestamp.as_ref(), |ready| ready.last_transition_time.as_ref());
+    let is_ready = ready.is_some_and(|ready| ready.status == "True");
+    (!is_ready).then(|| since.map_or(Time::default(), moment))
 }
 
 pub(super) fn moment(time: &KubeTime) -> Time {
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(facts.pod.labels, Labels { role: Some(RoleLabel::Primary), shard: Some(2) });
         assert_eq!((facts.pod.memory_limit, facts.pod.address), (Some(1 << 30), "10.0.0.3".parse().ok()));
         assert_eq!((facts.pod.place.host.as_deref(), facts.pod.place.zone.as_deref()), (Some("h"), Some("z")));
-        assert_eq!(facts.pod.started.0, 1_767_225_660_000);
+        assert_eq!(facts.pod.unready, Some(Time(1_767_225_600_000)));
     }
 
     #[test]
@@ -173,7 +173,18 @@ mod tests {
         assert!(facts(Ordinal(3), &set(), &pod("new", "another", &waiting), None).is_none());
         let old = facts(Ordinal(3), &set(), &pod("old", "set", &waiting), None).unwrap();
         assert_eq!((old.runs, old.pod.template), (false, Template::Old));
-        assert_eq!(old.pod.started.0, 1_767_225_600_000);
+    }
+
+    #[test]
+    fn a_pod_is_unready_since_its_condition_says_so_however_often_it_started_since() {
+        let mut pod = pod("new", "set", &json!({"running": {"startedAt": "2026-01-01T00:09:00Z"}}));
+        let unready = |status: &str, pod: &mut Pod| {
+            let ready = json!([{"type": "Ready", "status": status, "lastTransitionTime": "2026-01-01T00:01:00Z"}]);
+            pod.status.as_mut().unwrap().conditions = serde_json::from_value(ready).unwrap();
+            facts(Ordinal(3), &set(), pod, None).unwrap().pod.unready
+        };
+        assert_eq!(unready("False", &mut pod), Some(Time(1_767_225_660_000)));
+        assert_eq!(unready("True", &mut pod), None);
     }
 
     #[test]

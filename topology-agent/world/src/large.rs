@@ -87,7 +87,7 @@ fn member(pod: u32, role: Role, formed: bool, settings: Arc<BTreeMap<String, Str
             zone: Some(Arc::from(format!("zone-{}", pod % 3))),
         },
         address: Some(address(pod)),
-        started: NOW,
+        unready: None,
         answered: NOW,
         terminating: false,
         labels: if formed {

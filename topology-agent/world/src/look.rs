@@ -59,7 +59,7 @@ fn seen(world: &World, scenario: &Scenario, ordinal: u8, pod: &Pod, server: Opti
         template: if same { Template::Current } else { Template::Old },
         place: scenario.place(ordinal, pod.generation),
         address: (pod.phase != Phase::Starting).then(|| address(ordinal, pod.generation)),
-        started: since,
+        unready: (!is_ready(pod)).then_some(since),
         answered: Time::default(),
         terminating: false,
         labels: pod.labels,
@@ -67,6 +67,12 @@ fn seen(world: &World, scenario: &Scenario, ordinal: u8, pod: &Pod, server: Opti
         memory_limit: None,
         sight,
     }
+}
+
+/// Whether it serves its shard, which is what the readiness probe asks.
+fn is_ready(pod: &Pod) -> bool {
+    let serves = |node: &Node| if node.primary().is_some() { node.synced() } else { !node.slots().is_empty() };
+    matches!(pod.phase, Phase::Up | Phase::Cut) && pod.node.as_ref().is_some_and(serves)
 }
 
 fn opinion(node: &Node) -> Opinion {

@@ -132,7 +132,7 @@ fn what_is_stuck_needs_help_whatever_is_waited_for_meanwhile() {
     view.pods.get_mut(&Ordinal(1)).unwrap().sight = Sight::Loading;
     assert!(!decide(&view).needs_help());
     let pod = view.pods.get_mut(&Ordinal(3)).unwrap();
-    (pod.sight, pod.started) = (Sight::Locked, Time(0));
+    (pod.sight, pod.unready) = (Sight::Locked, Some(Time(0)));
     let plan = decide(&view);
     assert!(matches!(plan, Plan::Wait(..)) && plan.needs_help(), "{plan:?}");
 }
@@ -269,7 +269,41 @@ fn slots_without_an_owner_go_back_to_the_node_that_holds_their_keys() {
     server(&mut view, 0).strays = SlotSet::range(0..=9);
     assert_eq!(told(&decide(&view)), ["give pod 0 10 slots (0-9)"]);
     server(&mut view, 2).strays = SlotSet::range(0..=3);
-    assert_eq!(trouble(&decide(&view)), Some(&Trouble::KeysDisputed { slots: SlotSet::range(0..=3) }));
+    let plan = decide(&view);
+    assert_eq!(trouble(&plan), Some(&Trouble::KeysDisputed { slots: SlotSet::range(0..=3) }));
+    assert_eq!(told(&plan), ["give pod 0 6 slots (4-9)"]);
+}
+
+#[test]
+fn keys_where_nobody_finds_them_are_told_of_and_stay_where_they_are() {
+    let mut view = at_rest();
+    server(&mut view, 0).strays = SlotSet::range(16_000..=16_001);
+    let plan = decide(&view);
+    assert_eq!(trouble(&plan), Some(&Trouble::StrayKeys { slots: SlotSet::range(16_000..=16_001) }));
+    // As a server takes it that comes back with keys of a slot that it gave away.
+    let owner = id(&view, 4);
+    server(&mut view, 0).strays = SlotSet::range(16_000..=16_000);
+    server(&mut view, 0).open = vec![OpenSlot { slot: 16_000, to: Opening::Importing(owner) }];
+    let plan = decide(&view);
+    assert_eq!(trouble(&plan), Some(&Trouble::StrayKeys { slots: SlotSet::range(16_000..=16_000) }));
+    assert_eq!(told(&plan), [""; 0]);
+}
+
+#[test]
+fn a_slot_that_cannot_be_settled_hinders_no_other_shard() {
+    let mut view = at_rest();
+    let [source, target] = [0, 2].map(|pod| id(&view, pod));
+    server(&mut view, 0).open = vec![OpenSlot { slot: 7, to: Opening::Migrating(target) }];
+    for pod in [2, 4] {
+        server(&mut view, pod).open = vec![OpenSlot { slot: 7, to: Opening::Importing(source) }];
+    }
+    (0..6).for_each(|pod| server(&mut view, pod).keys = 1);
+    let lost = id(&view, 5);
+    view.opinions[0].rows.iter_mut().find(|row| row.id == lost).unwrap().role = Some(Role::Primary);
+    (server(&mut view, 5).role, server(&mut view, 5).keys) = (Role::Primary, 0);
+    let plan = decide(&view);
+    assert!(matches!(trouble(&plan), Some(Trouble::TangledSlot { slot: 7 })), "{plan:?}");
+    assert!(told(&plan).iter().any(|step| step.starts_with("make pod 5 a replica of")), "{plan:?}");
 }
 
 #[test]
@@ -298,19 +332,160 @@ fn volumes_grow_to_what_the_spec_says_and_never_shrink() {
 
 #[test]
 fn a_pod_that_crashes_while_an_upgrade_is_halted_comes_back_as_it_was() {
-    let view = |halted: bool, started: Time| {
+    let view = |halted: bool, since: Time| {
         let mut view = at_rest();
         view.pods.values_mut().for_each(|pod| pod.template = Template::Old);
         let first = view.pods.get_mut(&Ordinal(1)).unwrap();
         first.template = Template::Current;
         first.sight = if halted { Sight::Down } else { first.sight.clone() };
         let crashed = view.pods.get_mut(&Ordinal(3)).unwrap();
-        (crashed.sight, crashed.started) = (Sight::Down, started);
+        (crashed.sight, crashed.unready) = (Sight::Down, Some(since));
         view
     };
     assert_eq!(told(&decide(&view(true, NOW))), [""; 0]);
     assert_eq!(told(&decide(&view(false, NOW))), ["restart pod 3"]);
     assert_eq!(told(&decide(&view(true, Time(1)))), ["restart pod 3"]);
+}
+
+/// All pods have run the newer series for long, and one of them dies, while the spec asks for the older one and nobody allows that.
+#[test]
+fn a_pod_that_crashes_while_a_downgrade_is_refused_comes_back_as_it_was() {
+    let restarts = |series: Series| {
+        let mut view = at_rest();
+        view.pods.values_mut().for_each(|pod| pod.template = Template::Old);
+        (0..6).filter(|pod| *pod != 3).for_each(|pod| server(&mut view, pod).version.series = Series::V9_1);
+        let crashed = view.pods.get_mut(&Ordinal(3)).unwrap();
+        (crashed.sight, crashed.unready) = (Sight::Down, Some(Time(1)));
+        told(&plan(&Desired { series, ..desired(3, 1) }, &view, NOW))
+    };
+    assert_eq!(restarts(Series::V8_1), [""; 0]);
+    assert_eq!(restarts(Series::V9_1), ["restart pod 3"]);
+}
+
+#[test]
+fn a_pod_that_starts_over_and_over_has_halted_an_upgrade_however_lately_it_started() {
+    let mut view = at_rest();
+    view.pods.values_mut().for_each(|pod| pod.template = Template::Old);
+    let first = view.pods.get_mut(&Ordinal(1)).unwrap();
+    (first.template, first.sight, first.unready) = (Template::Current, Sight::Down, Some(Time(1)));
+    assert_eq!(trouble(&decide(&view)), Some(&Trouble::UpgradeHalted { unhealthy: Ordinal(1) }));
+}
+
+#[test]
+fn a_replica_that_never_gets_in_sync_is_told_of_and_one_that_is_about_to_is_not() {
+    let told = |unready: Time| {
+        let mut view = at_rest();
+        server(&mut view, 1).link = Link::Syncing;
+        view.pods.get_mut(&Ordinal(1)).unwrap().unready = Some(unready);
+        trouble(&decide(&view)).cloned()
+    };
+    assert_eq!(told(NOW), None);
+    assert_eq!(told(Time(1)), Some(Trouble::SyncTimedOut));
+}
+
+#[test]
+fn what_has_no_room_waits_for_a_restart_with_more() {
+    let mut view = uneven();
+    server(&mut view, 2).memory = 10_823 * 1000;
+    server(&mut view, 0).max_memory = Some(50_000);
+    server(&mut view, 0).memory = 50_000;
+    view.pods.values_mut().for_each(|pod| pod.template = Template::Old);
+    let plan = decide(&view);
+    assert!(told(&plan).iter().any(|step| step.starts_with("restart pod")), "{plan:?}");
+    assert!(matches!(trouble(&plan), Some(Trouble::NoRoom { .. })), "{plan:?}");
+}
+
+#[test]
+fn a_fifth_of_what_a_target_may_hold_stays_free() {
+    let mut view = uneven();
+    server(&mut view, 2).memory = 10_823 * 1000;
+    server(&mut view, 0).memory = 159_500;
+    server(&mut view, 0).max_memory = Some(200_000);
+    assert_eq!(migrations(&decide(&view)), []);
+}
+
+#[test]
+fn a_shard_that_nobody_fills_hinders_no_upgrade() {
+    let mut view = at_rest();
+    let (empty, full) = (id(&view, 0), id(&view, 2));
+    for row in &mut view.opinions[0].rows {
+        if row.id == full {
+            row.slots = SlotSet::range(0..=10_922);
+        } else if row.id == empty {
+            row.slots = SlotSet::EMPTY;
+        }
+    }
+    view.pods.values_mut().for_each(|pod| pod.template = Template::Old);
+    let by_hand = Desired { rebalance: false, canary: false, ..desired(3, 1) };
+    let plan = plan(&by_hand, &view, NOW);
+    assert!(told(&plan).contains(&"restart pod 1".to_owned()), "{plan:?}");
+}
+
+#[test]
+fn no_replica_takes_over_that_has_much_yet_to_receive() {
+    let hands_over = |behind: u64| {
+        let mut view = at_rest();
+        for pod in [0, 2, 4] {
+            view.pods.get_mut(&Ordinal(pod)).unwrap().template = Template::Old;
+            server(&mut view, pod).offset = behind;
+        }
+        (1..6).step_by(2).for_each(|pod| server(&mut view, pod).offset = 0);
+        decide(&view).steps().iter().any(Step::is_vote)
+    };
+    assert!(hands_over(1 << 20) && !hands_over(1 << 30));
+}
+
+#[test]
+fn members_change_places_one_at_a_time() {
+    let swapped = |syncing: bool| {
+        let mut view = at_rest();
+        let heads = [0, 2].map(|pod| id(&view, pod));
+        for (pod, head) in [(1, heads[1]), (3, heads[0])] {
+            let moved = id(&view, pod);
+            server(&mut view, pod).role = Role::Replica(head);
+            view.opinions[0].rows.iter_mut().find(|row| row.id == moved).unwrap().role = Some(Role::Replica(head));
+        }
+        for (pod, follower) in [(0, 3), (2, 1)] {
+            let follower = id(&view, follower);
+            server(&mut view, pod).followers = [follower].into();
+        }
+        for pod in [0, 1] {
+            view.pods.get_mut(&Ordinal(pod)).unwrap().place.host = Some(format!("apart-{pod}").into());
+        }
+        for pod in [0, 3] {
+            view.pods.get_mut(&Ordinal(pod)).unwrap().place.host = Some("shared".into());
+        }
+        if syncing {
+            server(&mut view, 5).link = Link::Syncing;
+        }
+        told(&decide(&view)).iter().filter(|step| step.contains("a replica of")).count()
+    };
+    assert_eq!((swapped(false), swapped(true)), (1, 0));
+}
+
+#[test]
+fn what_comes_from_an_earlier_cluster_of_the_same_name_is_told_of_and_left_alone() {
+    let mut view = at_rest();
+    (0..6).for_each(|pod| server(&mut view, pod).keys = 100);
+    let former = |pod: u8, slots: SlotSet| Row {
+        id: identity(80 + pod),
+        pod: Some(Ordinal(pod.into())),
+        epoch: 99,
+        slots,
+        ..view.opinions[0].rows[0].clone()
+    };
+    let rows = vec![former(0, SlotSet::range(0..=8191)), former(6, SlotSet::range(8192..=16_383))];
+    let mut pod = view.pods[&Ordinal(0)].clone();
+    let Sight::Seen(stale) = &mut pod.sight else { panic!("not seen") };
+    (stale.id, stale.opinion, stale.keys, stale.epoch) = (identity(86), view.opinions.len(), 5, 99);
+    stale.followers.clear();
+    pod.address = Some([10, 0, 1, 66].into());
+    view.opinions.push(planner::Opinion { rows });
+    view.pods.insert(Ordinal(6), pod);
+    view.scale = 8;
+    let plan = plan(&desired(4, 1), &view, NOW);
+    assert_eq!(trouble(&plan), Some(&Trouble::StaleMember { keys: 5 }), "{plan:?}");
+    assert_eq!(told(&plan), [""; 0]);
 }
 
 #[test]
@@ -347,7 +522,7 @@ fn a_replica_that_was_not_connected_does_not_take_over_from_what_may_still_have_
         (0..6).for_each(|pod| server(&mut view, pod).keys = 1);
         for (primary, replica) in [(0, 1), (2, 3)] {
             let pod = view.pods.get_mut(&Ordinal(primary)).unwrap();
-            (pod.sight, pod.address, pod.started) = (Sight::Down, None, Time(1));
+            (pod.sight, pod.address, pod.unready) = (Sight::Down, None, Some(Time(1)));
             server(&mut view, replica).link = link;
         }
         told(&plan(&Desired { persistent: false, ..desired(3, 1) }, &view, NOW))

@@ -22,7 +22,8 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
     }
     for id in situation.owners.keys().filter(|id| situation.server(**id).is_none()) {
         draft.occupy(*id);
-        if let Some(node) = situation.nodes.get(id).filter(|_| situation.has_quorum() || situation.is_unused()) {
+        let Some(node) = situation.nodes.get(id) else { continue };
+        if situation.has_quorum() || situation.is_unused() || is_extinct(situation, node) {
             succeed(situation, node, draft);
         }
     }
@@ -41,12 +42,10 @@ fn restore(situation: &Situation<'_>, draft: &mut Draft) {
         draft.wait(Scope::Cluster, Waiting::Silent, situation.now + WHILE);
         return;
     }
-    let mut left = situation.unowned.clone();
-    let mut disputed = SlotSet::EMPTY;
+    let disputed = disputed(situation);
+    let mut left = situation.unowned.without(&disputed);
     for (target, _, server) in situation.members().filter(|(_, _, server)| server.role == Role::Primary) {
-        let held = server.strays.and(&situation.unowned);
-        disputed = disputed.or(&held.without(&left));
-        let back = held.or(&remembered(situation, target.id)).and(&left);
+        let back = server.strays.or(&remembered(situation, target.id)).and(&left);
         left = left.without(&back);
         if !back.is_empty() {
             draft.step(Step::AddSlots { node: target, slots: back });
@@ -59,6 +58,18 @@ fn restore(situation: &Situation<'_>, draft: &mut Draft) {
     if let Some((_, node)) = least.min().filter(|_| !left.is_empty()) {
         draft.step(Step::AddSlots { node, slots: left });
     }
+}
+
+/// The slots without an owner of which more than one node holds keys.
+fn disputed(situation: &Situation<'_>) -> SlotSet {
+    let mut held = SlotSet::EMPTY;
+    let mut disputed = SlotSet::EMPTY;
+    for (_, _, server) in situation.members().filter(|(_, _, server)| server.role == Role::Primary) {
+        let strays = server.strays.and(&situation.unowned);
+        disputed = disputed.or(&strays.and(&held));
+        held = held.or(&strays);
+    }
+    disputed
 }
 
 /// Whether a pod should be there of which nobody knows a node: one that was given slots before it met the others may be in it.
@@ -77,12 +88,8 @@ fn remembered(situation: &Situation<'_>, id: NodeId) -> SlotSet {
 /// stand for election; where there is none left, the data is gone.
 fn succeed(situation: &Situation<'_>, node: &Node<'_>, draft: &mut Draft) {
     let scope = node.pod.map_or(Scope::Cluster, Scope::Pod);
-    let hope = |replica: &Node<'_>| match replica.seen {
-        Some((_, server)) => failover::knows_slots(situation, server, node.id),
-        None => !situation.is_replaced(replica),
-    };
     let unused = situation.is_unused() && situation.is_replaced(node);
-    if !unused && situation.followers(node.id).any(hope) {
+    if !unused && has_heir(situation, node.id) {
         match overdue(situation, node.id) {
             Some(step) if !draft.has_vote() => draft.step(step),
             Some(_) | None => draft.wait(scope, Waiting::Election, situation.now + MOMENT),
@@ -92,6 +99,19 @@ fn succeed(situation: &Situation<'_>, node: &Node<'_>, draft: &mut Draft) {
     } else {
         draft.wait(scope, Waiting::Silent, situation.now + WHILE);
     }
+}
+
+/// Whether a replica may take over, now or when it is back.
+fn has_heir(situation: &Situation<'_>, primary: NodeId) -> bool {
+    situation.followers(primary).any(|replica| match replica.seen {
+        Some((_, server)) => failover::knows_slots(situation, server, primary),
+        None => !situation.is_replaced(replica),
+    })
+}
+
+/// Whether a primary is gone with all of its replicas.
+pub(super) fn is_extinct(situation: &Situation<'_>, primary: &Node<'_>) -> bool {
+    situation.is_replaced(primary) && !has_heir(situation, primary.id)
 }
 
 /// The best replica, if the votes of the others have not come by themselves for long, and a majority sees that the primary failed.

@@ -8,8 +8,11 @@ use crate::id::NodeId;
 use crate::layout::Shard;
 use crate::plan::{Scope, Waiting};
 use crate::situation::Situation;
-use crate::step::{FailoverMode, Step, Target};
+use crate::step::{FailoverMode, Step};
 use crate::view::{Link, Server};
+
+/// Bytes that a replica may have yet to receive: while it does, writes are held back, and after five seconds it was all for nothing.
+const MOST_BEHIND: u64 = 16 << 20;
 
 /// Lets the best member of a shard take over from its primary, as soon as one may: one shard after the other.
 pub(super) fn hand_over(situation: &Situation<'_>, shard: &Shard, head: NodeId, draft: &mut Draft) {
@@ -38,10 +41,12 @@ pub(super) fn planned(
         return None;
     }
     let open = |id: &NodeId| situation.server(*id).is_some_and(|server| !server.refuses);
-    let fit = candidates.filter(|id| situation.in_sync(*id, primary) && open(id) && situation.all_voters_see(*id));
-    let offset = |replica: &Target| situation.server(replica.id).map(|server| server.offset);
+    let offset = |id: NodeId| situation.server(id).map_or(0, |server| server.offset);
+    let close = |id: &NodeId| offset(primary).saturating_sub(offset(*id)) <= MOST_BEHIND;
+    let fit = candidates
+        .filter(|id| situation.in_sync(*id, primary) && close(id) && open(id) && situation.all_voters_see(*id));
     let replica =
-        fit.filter_map(|id| situation.target(id)).max_by_key(|replica| (offset(replica), Reverse(*replica)))?;
+        fit.filter_map(|id| situation.target(id)).max_by_key(|replica| (offset(replica.id), Reverse(*replica)))?;
     Some(Step::Failover { replica, primary, mode: FailoverMode::Planned })
 }
 

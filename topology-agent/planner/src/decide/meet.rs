@@ -13,7 +13,7 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
     if draft.is_unsettled() {
         return;
     }
-    let newcomers: Vec<Newcomer<'_>> = newcomers(situation).collect();
+    let newcomers = newcomers(situation);
     if !situation.is_formed() && newcomers.len() + situation.joined.len() < wanted(situation) {
         // A cluster is made of all its nodes at once: one that is missing might hold the data of an earlier one.
         return;
@@ -25,6 +25,11 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
             keys => draft.stuck(scope, Trouble::StaleMember { keys }),
         }
     }
+    welcome(situation, &newcomers, draft);
+}
+
+/// Introduces those to the cluster that come with nothing.
+pub(super) fn welcome(situation: &Situation<'_>, newcomers: &[Newcomer<'_>], draft: &mut Draft) {
     let mut fit: Vec<&Newcomer<'_>> = newcomers.iter().filter(|newcomer| !newcomer.claims_something()).collect();
     // Epochs first: a node that knows others cannot be given one any more.
     let without_epoch = fit.iter().filter(|newcomer| newcomer.is_alone && newcomer.server.epoch == 0);
@@ -44,7 +49,7 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
 }
 
 /// A server that the cluster does not know.
-struct Newcomer<'a> {
+pub(super) struct Newcomer<'a> {
     target: Target,
     server: &'a Server,
     address: IpAddr,
@@ -65,7 +70,8 @@ fn wanted(situation: &Situation<'_>) -> usize {
     usize::try_from(situation.desired.pods()).unwrap_or(usize::MAX)
 }
 
-fn newcomers<'a>(situation: &Situation<'a>) -> impl Iterator<Item = Newcomer<'a>> {
+/// The servers in pods that stay, that the cluster does not know.
+pub(super) fn newcomers<'a>(situation: &Situation<'a>) -> Vec<Newcomer<'a>> {
     let newcomer = |(pod, about, server): (_, &'a Pod, &'a Server)| {
         let opinion = situation.view.opinion(server)?;
         let owns_slots = opinion.row(server.id).is_some_and(|row| !row.slots.is_empty());
@@ -81,7 +87,7 @@ fn newcomers<'a>(situation: &Situation<'a>) -> impl Iterator<Item = Newcomer<'a>
             owns_slots,
         })
     };
-    situation.view.servers().filter_map(newcomer)
+    situation.view.servers().filter_map(newcomer).collect()
 }
 
 /// One member greets all newcomers; where there is no member yet, the first newcomer greets the others.

@@ -33,17 +33,34 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
     let shares = shares(&holders, situation.desired.rebalance);
     let mut due = 0;
     let mut begun = running(situation);
+    let mut goes_on = begun > 0;
     for transfer in transfers(&holders, &shares) {
         due += transfer.slots.len();
         let pair = ends.get(transfer.from).copied().zip(ends.get(transfer.to).copied());
         if let Some((from, to)) = pair.filter(|_| begun < usize::from(situation.desired.migrations)) {
-            begun += usize::from(begin(situation, layout, from, to, &transfer, draft));
+            let attempt = begin(situation, layout, from, to, &transfer, draft);
+            begun += usize::from(attempt == Attempt::Begun);
+            goes_on |= attempt != Attempt::Stuck;
         }
     }
     if due > 0 {
-        draft.unsettle();
         draft.wait(Scope::Cluster, Waiting::ToMove { slots: due }, situation.now + WHILE);
     }
+    // What is stuck waits for somebody, and what mends it may be a restart onto another template.
+    if goes_on {
+        draft.unsettle();
+    }
+}
+
+/// What came of the attempt to begin a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    /// It is begun.
+    Begun,
+    /// It will be, when what it waits for has passed.
+    Later,
+    /// It will not be before somebody does something.
+    Stuck,
 }
 
 /// The primaries of all shards, and what they own.
@@ -71,7 +88,7 @@ fn watch(situation: &Situation<'_>, draft: &mut Draft) {
     }
 }
 
-/// Begins one migration, if both ends are ready for it.
+/// Begins one migration, as far as its ends are ready for it.
 fn begin(
     situation: &Situation<'_>,
     layout: &Layout,
@@ -79,28 +96,31 @@ fn begin(
     to: NodeId,
     transfer: &Transfer,
     draft: &mut Draft,
-) -> bool {
+) -> Attempt {
     let ends = situation.target(from).zip(situation.target(to)).zip(situation.server(from).zip(situation.server(to)));
-    let Some(((source, target), (giver, taker))) = ends else { return false };
+    let Some(((source, target), (giver, taker))) = ends else { return Attempt::Later };
     let free = draft.is_free(from) && draft.is_free(to);
     if !free || giver.paused || taker.paused || !is_whole(situation, layout, to) || !draft.has_only_migrations() {
-        return false;
+        return Attempt::Later;
     }
-    if !is_open(situation, target, taker, draft) || !may_try(situation, source, giver, draft) {
-        return false;
+    if !is_open(situation, target, taker, draft) {
+        return Attempt::Later;
+    }
+    if let Some(attempt) = rest_after_failures(situation, source, giver, draft) {
+        return attempt;
     }
     let how = way(giver, taker);
     let mut slots = transfer.slots.clone();
     let count = slots.len().min(most(situation, giver, taker, from, how));
     if count == 0 {
-        draft.stuck(Scope::Pod(target.pod), Trouble::NoRoom { bytes: bytes_of(situation, giver, from, 1) });
-        return false;
+        draft.stuck(Scope::Pod(target.pod), Trouble::NoRoom { bytes: bytes_of(situation, giver, from) });
+        return Attempt::Stuck;
     }
     let slots = slots.split_off(count);
     draft.occupy(from);
     draft.occupy(to);
     draft.step(Step::Migrate { source, target, slots, how });
-    true
+    Attempt::Begun
 }
 
 /// Whether a primary serves clients. In its first two seconds it does not, and what it were given then, nobody would serve.
@@ -123,21 +143,27 @@ fn is_whole(situation: &Situation<'_>, layout: &Layout, to: NodeId) -> bool {
     })
 }
 
-/// Whether the last migrations of this source give no reason to wait. The log of a server is no record of who owns what: that was
-/// read from all servers, which agree; it only tells how often it went wrong.
-fn may_try(situation: &Situation<'_>, source: Target, giver: &Server, draft: &mut Draft) -> bool {
+/// What the last migrations of this source say against another, if anything. The log of a server is no record of who owns what: that
+/// was read from all servers, which agree; it only tells how often it went wrong.
+fn rest_after_failures(
+    situation: &Situation<'_>,
+    source: Target,
+    giver: &Server,
+    draft: &mut Draft,
+) -> Option<Attempt> {
     let failures: Vec<&Job> = giver.jobs.iter().take_while(|job| job.state == JobState::Failed).collect();
-    let Some(last) = failures.first() else { return true };
+    let last = failures.first()?;
     let times = u32::try_from(failures.len()).unwrap_or(u32::MAX);
     let pause = Span::seconds(2).backed_off(times, Span::seconds(300));
     let again = last.updated + pause;
     if times >= MOST_FAILURES {
         draft.stuck(Scope::Pod(source.pod), Trouble::MigrationFailing { times });
     }
-    if again > situation.now {
-        draft.wait(Scope::Pod(source.pod), Waiting::MigrationRetry { after: pause }, again);
+    if again <= situation.now {
+        return None;
     }
-    again <= situation.now
+    draft.wait(Scope::Pod(source.pod), Waiting::MigrationRetry { after: pause }, again);
+    Some(if times < MOST_FAILURES { Attempt::Later } else { Attempt::Stuck })
 }
 
 /// In one go where both ends can and do it soundly: up to 9.1.1, more than one thread for clients broke it under load.
@@ -155,18 +181,32 @@ fn most(situation: &Situation<'_>, giver: &Server, taker: &Server, from: NodeId,
         Migration::Atomic => MOST_SLOTS,
         Migration::Classic => MOST_SLOTS_CLASSIC,
     };
-    // A fifth stays free for what is written meanwhile.
-    let room = taker.max_memory.map_or(u64::MAX, |max| (max / 5 * 4).saturating_sub(taker.memory)).min(MOST_BYTES);
-    let each = bytes_of(situation, giver, from, 1).max(1);
-    let sensible = u16::try_from(room / each).unwrap_or(u16::MAX);
+    let each = bytes_of(situation, giver, from).max(1);
+    let room = room(taker);
     // What is larger than is sensible moves slot by slot, as long as there is room.
-    let fits = taker.max_memory.is_none_or(|max| taker.memory.saturating_add(each) < max);
-    most.min(sensible).max(u16::from(fits))
+    let sensible = (room.min(MOST_BYTES) / each).max(u64::from(room >= each));
+    most.min(u16::try_from(sensible).unwrap_or(u16::MAX))
 }
 
-/// Bytes that so many slots take on a server, on average.
-fn bytes_of(situation: &Situation<'_>, giver: &Server, from: NodeId, slots: u64) -> u64 {
+/// Bytes for which a server has room. A fifth stays free for what is written meanwhile.
+fn room(taker: &Server) -> u64 {
+    taker.max_memory.map_or(u64::MAX, |max| (max / 5 * 4).saturating_sub(taker.memory))
+}
+
+/// Bytes that a slot takes on a server, on average.
+fn bytes_of(situation: &Situation<'_>, giver: &Server, from: NodeId) -> u64 {
     let owned = situation.owners.get(&from).map_or(1, SlotSet::len).max(1);
     let data = if giver.keys == 0 { 0 } else { giver.memory };
-    data / u64::from(owned) * slots
+    data / u64::from(owned)
+}
+
+/// Whether a server has no room for a slot of another, which is then told.
+pub(super) fn is_full(situation: &Situation<'_>, source: Target, target: Target, draft: &mut Draft) -> bool {
+    let Some((giver, taker)) = situation.server(source.id).zip(situation.server(target.id)) else { return false };
+    let bytes = bytes_of(situation, giver, source.id);
+    let full = room(taker) < bytes;
+    if full {
+        draft.stuck(Scope::Pod(target.pod), Trouble::NoRoom { bytes });
+    }
+    full
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::MOMENT;
+use super::migrations::is_full;
 use crate::draft::Draft;
 use crate::id::NodeId;
 use crate::plan::{Scope, Trouble, Waiting};
@@ -15,12 +16,26 @@ use crate::step::{Migration, Step};
 use crate::view::Opening;
 
 pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
-    for (slot, open) in open_slots(situation) {
+    let slots = open_slots(situation);
+    tell_strays(situation, &slots, draft);
+    for (slot, open) in slots {
         let owner = situation.owners.iter().find(|(_, slots)| slots.contains(slot)).map(|(id, _)| *id);
-        draft.unsettle();
         draft.wait(Scope::Cluster, Waiting::Migration { slots: 1 }, situation.now + MOMENT);
+        open.ends().chain(owner).for_each(|end| draft.occupy(end));
         if let Some(owner) = owner.filter(|_| situation.agreed) {
             settle(situation, slot, owner, &open, draft);
+        }
+    }
+}
+
+/// Keys that nobody finds: their slot belongs to another node, and stands open nowhere. What is being moved is none of these.
+fn tell_strays(situation: &Situation<'_>, open: &BTreeMap<u16, Open>, draft: &mut Draft) {
+    let open: SlotSet = open.keys().map(|slot| *slot..=*slot).collect();
+    let primaries = situation.members().filter(|(target, _, _)| is_primary(situation, target.id));
+    for (target, _, server) in primaries.filter(|(target, _, _)| !situation.moving.contains(&target.id)) {
+        let slots = server.strays.without(&situation.unowned).without(&open);
+        if situation.agreed && !slots.is_empty() {
+            draft.stuck(Scope::Pod(target.pod), Trouble::StrayKeys { slots });
         }
     }
 }
@@ -30,6 +45,14 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
 struct Open {
     migrating: BTreeMap<NodeId, NodeId>,
     importing: BTreeMap<NodeId, NodeId>,
+}
+
+impl Open {
+    /// All who take part.
+    fn ends(&self) -> impl Iterator<Item = NodeId> {
+        let sides = [&self.migrating, &self.importing].into_iter();
+        sides.flat_map(|side| side.iter().flat_map(|(here, there)| [*here, *there]))
+    }
 }
 
 fn open_slots(situation: &Situation<'_>) -> BTreeMap<u16, Open> {
@@ -71,7 +94,8 @@ fn is_primary(situation: &Situation<'_>, id: NodeId) -> bool {
     situation.server(id).is_some_and(|server| server.follows().is_none())
 }
 
-/// Where the other side has keys, or both sides are open, the slot goes on its way; else it is closed on whoever has it open.
+/// Where its owner gives it away and the other side is open or has keys, the slot goes on its way. Keys on the other side alone are no
+/// reason to: a server that comes back takes a slot for open of which it has old keys. What nobody has keys of is closed.
 fn finish_or_close(
     situation: &Situation<'_>,
     owner: NodeId,
@@ -81,13 +105,16 @@ fn finish_or_close(
     has_keys: bool,
     draft: &mut Draft,
 ) {
-    let both = open.migrating.contains_key(&owner) && open.importing.contains_key(&other);
-    if has_keys || both {
+    let leaves = open.migrating.contains_key(&owner);
+    if leaves && (has_keys || open.importing.contains_key(&other)) {
         let ends = situation.target(owner).zip(situation.target(other).filter(|_| is_primary(situation, other)));
-        if let Some((source, target)) = ends {
+        if let Some((source, target)) = ends.filter(|(source, target)| !is_full(situation, *source, *target, draft)) {
             draft.step(Step::Migrate { source, target, slots, how: Migration::Classic });
         }
         return;
+    }
+    if let Some(node) = situation.target(other).filter(|_| has_keys) {
+        return draft.stuck(Scope::Pod(node.pod), Trouble::StrayKeys { slots });
     }
     for id in [owner, other] {
         if open.migrating.contains_key(&id) || open.importing.contains_key(&id) {

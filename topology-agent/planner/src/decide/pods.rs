@@ -25,7 +25,7 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
 }
 
 fn report(situation: &Situation<'_>, ordinal: Ordinal, pod: &Pod, draft: &mut Draft) {
-    let long = situation.now.since(pod.started.max(pod.answered)) > PATIENCE;
+    let long = situation.now.since(pod.unready.unwrap_or(pod.answered)) > PATIENCE;
     let (why, trouble) = match pod.sight {
         Sight::Seen(_) if !pod.terminating => return,
         Sight::Seen(_) => (Waiting::Terminating, None),

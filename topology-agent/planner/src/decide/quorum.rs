@@ -1,6 +1,6 @@
 //! Too few primaries for a vote: then nothing heals by itself, and nothing but this is safe.
 
-use super::{MOMENT, PATIENCE, WHILE, failover};
+use super::{MOMENT, PATIENCE, WHILE, coverage, failover, meet};
 use crate::draft::Draft;
 use crate::id::NodeId;
 use crate::plan::{Scope, Trouble, Waiting};
@@ -17,11 +17,18 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
     let (alive, voters) = situation.voters();
     let lost = situation.owners.keys().copied().filter(|id| situation.server(*id).is_none());
     let lost: Vec<NodeId> = lost.collect();
+    let is_extinct = |id: &NodeId| situation.nodes.get(id).is_some_and(|node| coverage::is_extinct(situation, node));
+    // What has no successor gets one from outside, or somebody is told: neither takes a vote.
+    if lost.iter().any(is_extinct) {
+        meet::welcome(situation, &meet::newcomers(situation), draft);
+    }
     // One shard at a time: with each, the servers may be able to vote again, and a vote is safer than this.
     let rescue = lost.iter().filter(|id| is_gone(situation, **id)).find_map(|id| takeover(situation, *id));
     if let Some(step) = rescue {
         draft.step(step);
         draft.wait(Scope::Cluster, Waiting::Quorum { alive, voters }, situation.now + MOMENT);
+    } else if lost.iter().all(is_extinct) {
+        draft.wait(Scope::Cluster, Waiting::Quorum { alive, voters }, situation.now + WHILE);
     } else if lost.iter().all(|id| is_long_gone(situation, *id)) {
         draft.stuck(Scope::Cluster, Trouble::QuorumLost { alive, voters });
     } else {
@@ -34,14 +41,14 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
 fn is_gone(situation: &Situation<'_>, id: NodeId) -> bool {
     let Some(node) = situation.nodes.get(&id) else { return false };
     let never_started = |pod: &Pod| pod.sight == Sight::Down && pod.address.is_none() && !pod.terminating;
-    let waited = |pod: &Pod| situation.now.since(pod.started) > PATIENCE;
+    let waited = |pod: &Pod| pod.is_unready_for(PATIENCE, situation.now);
     let fresh = situation.pod_of(node).is_some_and(|pod| never_started(pod) && waited(pod));
     situation.is_replaced(node) || fresh && !situation.desired.persistent
 }
 
 fn is_long_gone(situation: &Situation<'_>, id: NodeId) -> bool {
     let pod = situation.nodes.get(&id).and_then(|node| situation.pod_of(node));
-    pod.is_none_or(|pod| situation.now.since(pod.started) > PATIENCE)
+    pod.is_none_or(|pod| pod.is_unready_for(PATIENCE, situation.now))
 }
 
 /// The best replica takes over, if every replica answered: one that did not could have more.

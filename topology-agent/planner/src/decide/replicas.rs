@@ -7,7 +7,7 @@ use crate::layout::{Layout, Shard};
 use crate::plan::{Scope, Trouble, Waiting};
 use crate::situation::Situation;
 use crate::step::{Step, Target};
-use crate::view::{Link, Role, Server};
+use crate::view::{Link, Pod, Role, Server};
 
 pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
     if draft.is_unsettled() {
@@ -24,14 +24,23 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
             moves.extend(follow(situation, layout, shard, head, *member, draft));
         }
     }
-    // Members change places one at a time, when nothing else is open: each is a full sync, and one copy less until it is done.
-    if let Some(step) = moves.into_iter().next() {
-        if draft.is_calm() {
+    // Members change places one at a time, when all others are in sync: each is a full sync, and one copy less until it is done. Those
+    // that leave a copy behind go first.
+    if let Some((step, _)) = moves.into_iter().min_by_key(|(_, spared)| !spared) {
+        if draft.is_calm() && is_nobody_syncing(situation) {
             draft.step(step);
         } else {
+            draft.unsettle();
             draft.wait(Scope::Cluster, Waiting::Rest, situation.now + WHILE);
         }
     }
+}
+
+/// What should have been in sync long ago holds nobody back: it may be the move that helps it.
+fn is_nobody_syncing(situation: &Situation<'_>) -> bool {
+    let overdue = |pod: &Pod| pod.is_unready_for(situation.desired.sync_timeout, situation.now);
+    let mut replicas = situation.members().filter(|(_, pod, _)| !overdue(pod));
+    replicas.all(|(target, _, server)| server.follows().is_none_or(|primary| situation.in_sync(target.id, primary)))
 }
 
 /// A new shard whose members all follow others: one of them starts anew, to lead it.
@@ -50,7 +59,8 @@ fn lead(situation: &Situation<'_>, shard: &Shard, calm: bool, draft: &mut Draft)
     }
 }
 
-/// Brings one member to follow the head of its shard. What takes a copy from another shard is returned, to be done at rest.
+/// Brings one member to follow the head of its shard. What takes a copy from another shard is returned, to be done at rest, with whether
+/// another copy is left there.
 ///
 /// Members of a shard that dissolves serve it until it is drained.
 fn follow(
@@ -60,7 +70,7 @@ fn follow(
     head: NodeId,
     member: NodeId,
     draft: &mut Draft,
-) -> Option<Step> {
+) -> Option<(Step, bool)> {
     let node = situation.target(member)?;
     let server = situation.server(member)?;
     situation.server(head)?;
@@ -76,9 +86,11 @@ fn follow(
             None
         }
         Role::Replica(former) if layout.dissolving.contains(&former) => None,
-        Role::Replica(former) => situation.server(former).map(|_| replicate),
+        Role::Replica(former) => situation.server(former).map(|_| (replicate, can_spare(situation, former, member))),
         Role::Primary if layout.dissolving.contains(&member) && situation.owners.contains_key(&member) => None,
-        Role::Primary if situation.owners.contains_key(&member) => hand_over(situation, member),
+        Role::Primary if situation.owners.contains_key(&member) => {
+            hand_over(situation, member).map(|step| (step, true))
+        }
         Role::Primary if server.keys > 0 => {
             draft.stuck(Scope::Pod(node.pod), Trouble::KeysLeft { keys: server.keys });
             None
@@ -106,7 +118,7 @@ fn is_needless(situation: &Situation<'_>, primary: NodeId) -> bool {
 }
 
 /// Whether a shard still has what it needs without one of its replicas: its primary, and another copy if it should have one.
-pub(super) fn can_spare(situation: &Situation<'_>, primary: NodeId, replica: NodeId) -> bool {
+fn can_spare(situation: &Situation<'_>, primary: NodeId, replica: NodeId) -> bool {
     let others = situation.followers(primary).filter(|node| node.id != replica);
     let copies = others.filter(|node| situation.in_sync(node.id, primary)).count();
     situation.server(primary).is_some() && copies >= usize::from(situation.desired.replicas.min(1))
@@ -117,7 +129,9 @@ fn synced(situation: &Situation<'_>, shard: &Shard, node: Target, server: &Serve
         return;
     }
     draft.occupy(head);
-    let overdue = matches!(server.link, Link::Down(since) if situation.now.since(since) > PATIENCE);
+    let down = matches!(server.link, Link::Down(since) if situation.now.since(since) > PATIENCE);
+    let (_, pod) = situation.seen_pod(node.id).unzip();
+    let overdue = down || pod.is_some_and(|pod| pod.is_unready_for(situation.desired.sync_timeout, situation.now));
     let scope = if overdue { Scope::Pod(node.pod) } else { Scope::Shard(shard.number) };
     if overdue {
         draft.stuck(scope, Trouble::SyncTimedOut);

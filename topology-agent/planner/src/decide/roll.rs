@@ -1,6 +1,6 @@
 //! Pods that run an old template restart onto the current one: one member of a shard at a time, replicas first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{MOMENT, WHILE, failover};
 use crate::draft::Draft;
@@ -9,7 +9,7 @@ use crate::layout::{Layout, Shard};
 use crate::plan::{Scope, Trouble, Waiting};
 use crate::situation::Situation;
 use crate::step::{Guard, Step, Volume};
-use crate::view::{Pod, Role, Sight, Template};
+use crate::view::{Pod, Role, Server, Sight, Template};
 
 pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
     let old = situation.view.pods.values().filter(|pod| pod.template == Template::Old).count();
@@ -38,13 +38,22 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
 }
 
 /// Pods on an old template that do not run have nothing to lose by a restart, whatever else is open: that is how a bad template is
-/// left behind. While the current one may be bad itself, a pod that merely crashed is left to come back as it was.
+/// left behind. While the current one may be bad itself, a pod that merely crashed is left to come back as it was; and so is any, while
+/// there may be files that the current one cannot read.
 fn revive(situation: &Situation<'_>, halted: bool, draft: &mut Draft) {
+    if situation.members().any(|(_, _, server)| is_newer(situation, server)) {
+        return;
+    }
     let down = |pod: &&Pod| pod.sight == Sight::Down && !pod.terminating && pod.template == Template::Old;
-    let lately = |pod: &Pod| situation.now.since(pod.started) <= situation.desired.sync_timeout;
-    for (ordinal, pod) in situation.view.pods.iter().filter(|(_, pod)| down(pod) && !(halted && lately(pod))) {
+    let long = |pod: &Pod| pod.is_unready_for(situation.desired.sync_timeout, situation.now);
+    for (ordinal, pod) in situation.view.pods.iter().filter(|(_, pod)| down(pod) && (!halted || long(pod))) {
         draft.step(Step::DeletePod { pod: *ordinal, uid: pod.uid.clone(), guard: Guard::Down, volume: Volume::Kept });
     }
+}
+
+/// Whether a server writes files that the series that should be cannot read.
+fn is_newer(situation: &Situation<'_>, server: &Server) -> bool {
+    server.version.series.data_format() > situation.desired.series.data_format()
 }
 
 /// After a downgrade, a pod that does not come up may have a volume that only the newer series can read. It starts on an empty one, if
@@ -56,9 +65,14 @@ fn renew(situation: &Situation<'_>, draft: &mut Draft) {
     }
     for node in situation.nodes.values() {
         let Some((ordinal, pod)) = node.pod.zip(situation.pod_of(node)) else { continue };
-        let overdue = situation.now.since(pod.started) > situation.desired.sync_timeout;
-        let down = pod.sight == Sight::Down && !pod.terminating && pod.template == Template::Current && overdue;
-        if down && situation.joined.contains(&node.id) && situation.owns_nowhere(node.id) {
+        let overdue = pod.is_unready_for(situation.desired.sync_timeout, situation.now);
+        // One that no host took was never started, and its volume is not the reason.
+        let down = pod.sight == Sight::Down && pod.place.host.is_some() && !pod.terminating && overdue;
+        if down
+            && pod.template == Template::Current
+            && situation.joined.contains(&node.id)
+            && situation.owns_nowhere(node.id)
+        {
             draft.step(Step::DeletePod {
                 pod: ordinal,
                 uid: pod.uid.clone(),
@@ -77,7 +91,7 @@ fn is_halted(situation: &Situation<'_>, draft: &mut Draft) -> bool {
             continue;
         }
         halted = true;
-        let overdue = situation.now.since(pod.started) > situation.desired.sync_timeout;
+        let overdue = pod.is_unready_for(situation.desired.sync_timeout, situation.now);
         match (overdue, pod.server()) {
             (true, None) => draft.stuck(Scope::Pod(*ordinal), Trouble::UpgradeHalted { unhealthy: *ordinal }),
             (true, Some(_)) => draft.stuck(Scope::Pod(*ordinal), Trouble::SyncTimedOut),
@@ -91,6 +105,8 @@ fn is_halted(situation: &Situation<'_>, draft: &mut Draft) -> bool {
 /// Whether a pod serves its shard: as its primary, or in sync with it.
 fn is_well(situation: &Situation<'_>, pod: &Pod) -> bool {
     let well = pod.server().is_some_and(|server| match server.role {
+        // Where nothing is evened out, a new shard has no slots until somebody moves some.
+        Role::Primary if !situation.desired.rebalance => situation.joined.contains(&server.id),
         Role::Primary => situation.owners.contains_key(&server.id),
         Role::Replica(primary) => situation.in_sync(server.id, primary),
     });
@@ -104,7 +120,8 @@ fn eligible<'a>(situation: &Situation<'_>, layout: &'a Layout) -> Vec<&'a Shard>
         pods.filter(|(_, pod)| pod.template == template).count()
     };
     let mut unfinished: Vec<&Shard> = layout.shards.iter().filter(|shard| count(shard, Template::Old) > 0).collect();
-    let some_done = layout.shards.iter().any(|shard| count(shard, Template::Old) == 0);
+    let is_done = |shard: &Shard| count(shard, Template::Old) == 0 && count(shard, Template::Current) > 0;
+    let some_done = layout.shards.iter().any(is_done);
     unfinished.sort_by_key(|shard| (std::cmp::Reverse(count(shard, Template::Current)), shard.number));
     let at_once = match situation.desired.replicas {
         // Without replicas each restart takes a vote away.
@@ -120,7 +137,10 @@ fn eligible<'a>(situation: &Situation<'_>, layout: &'a Layout) -> Vec<&'a Shard>
 fn restart_one(situation: &Situation<'_>, shard: &Shard, draft: &mut Draft) {
     // A shard with a member that does not get well is busy with that, and nothing else is begun in it.
     let Some(head) = shard.head else { return };
-    let unwell: Vec<NodeId> = shard.members.iter().copied().filter(|id| !is_well_node(situation, *id)).collect();
+    // Who follows it still, though it belongs elsewhere, has a copy, too.
+    let followers = situation.followers(head).map(|node| node.id);
+    let all: BTreeSet<NodeId> = shard.members.iter().copied().chain(followers).collect();
+    let unwell: Vec<NodeId> = all.into_iter().filter(|id| !is_well_node(situation, *id)).collect();
     let wanted = usize::try_from(situation.desired.members()).unwrap_or(usize::MAX);
     let ready = shard.members.len() == wanted && !situation.moving.contains(&head);
     match unwell.as_slice() {
@@ -158,14 +178,14 @@ fn next_in_turn(situation: &Situation<'_>, shard: &Shard, head: NodeId, draft: &
 
 /// The volume on which a pod may start anew, or why it may not: an older series cannot read the files of a newer one.
 fn next_volume(situation: &Situation<'_>, id: NodeId) -> Result<Volume, Trouble> {
-    let format = situation.server(id).map_or(0, |server| server.version.series.data_format());
-    let downgrade = format > situation.desired.series.data_format();
+    let downgrade = situation.server(id).is_some_and(|server| is_newer(situation, server));
     let fields = situation.members().any(|(_, _, server)| server.field_expiry);
-    match (downgrade, situation.desired.downgrade && situation.desired.replicas > 0) {
+    match (downgrade, situation.desired.downgrade) {
+        (false, _) => Ok(Volume::Kept),
         (true, false) => Err(Trouble::DowngradeRefused),
         (true, true) if fields => Err(Trouble::DowngradeImpossible),
+        (true, true) if situation.desired.replicas == 0 => Err(Trouble::DowngradeAlone),
         (true, true) => Ok(Volume::Fresh),
-        (false, _) => Ok(Volume::Kept),
     }
 }
 
