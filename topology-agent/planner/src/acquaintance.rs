@@ -7,15 +7,16 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::NodeId;
-use crate::view::{Opinion, Pod, Row, View};
+use crate::slots::SlotSet;
+use crate::view::View;
 
 /// The opinions that are held in the cluster. Of all groups of acquaintances, that is the one with the most primaries that own slots, then
-/// with the most servers; and every other that knows of no earlier life: nodes that are about to make a cluster, or to join it.
+/// with the most servers; and every other that says nothing of the same slots: nodes have theirs before they meet.
 pub(crate) fn of_the_cluster(view: &View) -> BTreeSet<usize> {
     let groups = groups(view);
     let best = groups.iter().max_by_key(|(leader, group)| (group.owners, group.servers, Reverse(**leader)));
-    let best = best.map(|(leader, _)| *leader);
-    let ours = groups.into_iter().filter(|(leader, group)| Some(*leader) == best || !group.knows_replaced);
+    let (leader, slots) = best.map(|(leader, group)| (*leader, group.slots.clone())).unwrap_or_default();
+    let ours = groups.into_iter().filter(|(other, group)| *other == leader || !group.slots.overlaps(&slots));
     ours.flat_map(|(_, group)| group.opinions).collect()
 }
 
@@ -25,8 +26,8 @@ struct Group {
     opinions: BTreeSet<usize>,
     servers: usize,
     owners: usize,
-    /// Whether it knows a node in whose pod another one answers.
-    knows_replaced: bool,
+    /// The slots of which they know an owner.
+    slots: SlotSet,
 }
 
 /// All groups, by the first opinion of each.
@@ -34,21 +35,17 @@ fn groups(view: &View) -> BTreeMap<usize, Group> {
     let leaders = leaders(view);
     let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
     for (_, _, server) in view.servers() {
+        let Some(opinion) = view.opinion(server) else { continue };
         let leader = leaders.get(&server.opinion).copied().unwrap_or(server.opinion);
         let group = groups.entry(leader).or_default();
         group.servers += 1;
-        let own = view.opinion(server).and_then(|opinion| opinion.row(server.id));
-        group.owners += usize::from(own.is_some_and(|row| !row.slots.is_empty()));
+        group.owners += usize::from(opinion.row(server.id).is_some_and(|row| !row.slots.is_empty()));
         if group.opinions.insert(server.opinion) {
-            group.knows_replaced |= view.opinion(server).is_some_and(|opinion| knows_replaced(view, opinion));
+            let owned = opinion.rows.iter().map(|row| &row.slots).filter(|slots| !slots.is_empty());
+            group.slots = owned.fold(std::mem::take(&mut group.slots), |all, slots| all.or(slots));
         }
     }
     groups
-}
-
-fn knows_replaced(view: &View, opinion: &Opinion) -> bool {
-    let successor = |row: &Row| row.pod.and_then(|pod| view.pods.get(&pod)).and_then(Pod::server);
-    opinion.rows.iter().any(|row| successor(row).is_some_and(|server| server.id != row.id))
 }
 
 /// For each opinion, the first one of its group.
