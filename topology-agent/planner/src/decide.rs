@@ -9,6 +9,7 @@ mod addresses;
 mod balance;
 mod cleanup;
 mod coverage;
+mod disks;
 mod failover;
 mod foreign;
 mod form;
@@ -82,6 +83,7 @@ fn service(situation: &Situation<'_>, draft: &mut Draft) {
 /// What is decided for the shards of a cluster that has its slots handed out.
 fn shards(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
     open::decide(situation, draft);
+    disks::decide(situation, layout, draft);
     replicas::decide(situation, layout, draft);
     migrations::decide(situation, layout, draft);
     leave::decide(situation, layout, draft);

@@ -186,6 +186,8 @@ pub enum Trouble {
         /// How many.
         keys: u64,
     },
+    /// A server that cannot write to its disk.
+    DiskFails,
     /// A server that does not let us in for long.
     LockedOut,
     /// A server that has given no answer for long.
@@ -234,12 +236,18 @@ impl fmt::Display for Trouble {
                 let names: Vec<String> = ids.iter().map(NodeId::short).collect();
                 write!(out, "nodes that are not ours: {}", names.join(", "))
             }
-            Self::KeysLost { slots } => write!(out, "all members were lost with the keys of {} slots", slots.len()),
+            Self::KeysLost { slots } => {
+                write!(out, "all members were lost with the keys of {} slots ({slots})", slots.len())
+            }
             Self::KeysDisputed { slots } => {
-                write!(out, "more than one node holds keys of {} slots without an owner", slots.len())
+                write!(out, "more than one node holds keys of {} slots without an owner ({slots})", slots.len())
             }
             Self::StrayKeys { slots } => {
-                write!(out, "it holds keys of {} slots that another node owns, where nobody finds them", slots.len())
+                write!(
+                    out,
+                    "it holds keys of {} slots that another node owns ({slots}), where nobody finds them",
+                    slots.len()
+                )
             }
             Self::QuorumLost { alive, voters } => {
                 write!(out, "{alive} of {voters} primaries are up, too few for a vote")
@@ -261,6 +269,7 @@ impl fmt::Display for Trouble {
             }
             Self::Paused { pods } => write!(out, "upgrades are paused, and {pods} pods run an old template"),
             Self::KeysLeft { keys } => write!(out, "it owns no slots and still holds {keys} keys"),
+            Self::DiskFails => out.write_str("its server cannot write to its disk, and takes no writes"),
             Self::LockedOut => out.write_str("its server does not take the password"),
             Self::Unreachable => out.write_str("its server gives no answer"),
         }
@@ -276,7 +285,7 @@ impl Trouble {
                 "find out which cluster they belong to and how they met; then CLUSTER FORGET them on every node, or reset them"
             }
             Self::KeysLost { .. } => {
-                "bring a volume back; or accept the loss: CLUSTER BUMPEPOCH, DELSLOTSRANGE and ADDSLOTSRANGE on one of the shard's new servers"
+                "bring a volume back; or accept the loss, on one of the shard's new pods: CLUSTER BUMPEPOCH, then ADDSLOTSRANGE; where that says busy, DELSLOTSRANGE before it"
             }
             Self::KeysDisputed { .. } => {
                 "compare the keys on both nodes, delete those of one, and the slots go to the other"
@@ -308,6 +317,7 @@ impl Trouble {
             Self::KeysLeft { .. } => {
                 "look which slots they belong to, and move or delete them; it is not removed before"
             }
+            Self::DiskFails => "raise storage.expandTo where the volume is full; else look at the volume and its host",
             Self::LockedOut => "make the Secret and the servers' password agree; servers read it when they start",
             Self::Unreachable => "look at the pod's events and log, and at the network between it and the agent",
         }

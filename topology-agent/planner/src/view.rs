@@ -132,6 +132,8 @@ pub struct Server {
     pub paused: bool,
     /// Whether it refuses clients, as it does while it takes the cluster to be down, and for some seconds after.
     pub refuses: bool,
+    /// Whether it could not write to its disk when it last had to. As a primary it then refuses writes, and as a replica it may end.
+    pub disk_fails: bool,
     /// How many keys it holds.
     pub keys: u64,
     /// The slots of which it holds keys and that it does not own.

@@ -114,6 +114,7 @@ impl Heard {
             followers: self.followers(role),
             paused: self.info.get("paused_actions").is_some_and(|actions| actions != "none"),
             refuses: self.cluster.get("cluster_state") != Some("ok"),
+            disk_fails: self.disk_fails(),
             keys: self.info.over_databases("keys"),
             strays: SlotSet::EMPTY,
             open: self.table.open.clone(),
@@ -125,6 +126,12 @@ impl Heard {
             settings: Arc::new(self.settings(settings)),
         };
         Ok(Answer { gauges: self.gauges(role), rows: self.table.rows, server })
+    }
+
+    /// A snapshot that could not be written stops writes only where somebody asked for that, as is the default.
+    fn disk_fails(&self) -> bool {
+        let failed = |name| self.info.get(name) == Some("err");
+        failed("aof_last_write_status") || failed("rdb_last_bgsave_status")
     }
 
     fn offset(&self, role: Role) -> Option<u64> {

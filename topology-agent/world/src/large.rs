@@ -67,6 +67,7 @@ fn member(pod: u32, role: Role, formed: bool, settings: Arc<BTreeMap<String, Str
         link: Link::Up,
         followers: if leads { BTreeSet::from([id(pod + 1)]) } else { BTreeSet::new() },
         paused: false,
+        disk_fails: false,
         keys: u64::from(formed),
         strays: SlotSet::EMPTY,
         open: Vec::new(),

@@ -122,6 +122,7 @@ fn server(world: &World, scenario: &Scenario, pod: &Pod, node: &Node, opinion: u
         },
         followers,
         paused: false,
+        disk_fails: false,
         keys,
         strays: if leads && world.used { node.fresh.without(&node.slots()) } else { SlotSet::EMPTY },
         open: Vec::new(),

@@ -436,6 +436,20 @@ fn no_replica_takes_over_that_has_much_yet_to_receive() {
 }
 
 #[test]
+fn a_primary_that_cannot_write_to_its_disk_hands_over_to_a_replica_that_can() {
+    let hands_over = |failing: &[u32]| {
+        let mut view = at_rest();
+        failing.iter().for_each(|pod| server(&mut view, *pod).disk_fails = true);
+        let plan = decide(&view);
+        assert_eq!(trouble(&plan), Some(&Trouble::DiskFails));
+        told(&plan)
+    };
+    assert_eq!(hands_over(&[2]), ["let pod 3 take over from 00000003"]);
+    assert_eq!(hands_over(&[2, 3]), [""; 0]);
+    assert_eq!(hands_over(&[3]), [""; 0]);
+}
+
+#[test]
 fn members_change_places_one_at_a_time() {
     let swapped = |syncing: bool| {
         let mut view = at_rest();

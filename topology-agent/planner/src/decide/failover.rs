@@ -26,7 +26,7 @@ pub(super) fn hand_over(situation: &Situation<'_>, shard: &Shard, head: NodeId, 
     }
 }
 
-/// A planned failover to the best of the candidates; none while none is in sync and serves clients, the shard is busy with a migration
+/// A planned failover to the best of the candidates; none while none is in sync and serves clients, or could keep what they write, the shard is busy with a migration
 /// or with another failover, or not every primary is connected to it.
 ///
 /// Valkey asks every primary for its vote once. A primary that is not yet connected to the replica stays silent, the vote fails, and
@@ -40,7 +40,7 @@ pub(super) fn planned(
     if busy {
         return None;
     }
-    let open = |id: &NodeId| situation.server(*id).is_some_and(|server| !server.refuses);
+    let open = |id: &NodeId| situation.server(*id).is_some_and(|server| !server.refuses && !server.disk_fails);
     let offset = |id: NodeId| situation.server(id).map_or(0, |server| server.offset);
     let close = |id: &NodeId| offset(primary).saturating_sub(offset(*id)) <= MOST_BEHIND;
     let fit = candidates
