@@ -27,11 +27,13 @@ pub(crate) enum Subresource {
     Scale,
     Eviction,
     Log,
+    Exec,
     PortForward,
 }
 
 impl Subresource {
-    pub(crate) const ALL: [Self; 5] = [Self::Status, Self::Scale, Self::Eviction, Self::Log, Self::PortForward];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Status, Self::Scale, Self::Eviction, Self::Log, Self::Exec, Self::PortForward];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -39,6 +41,7 @@ impl Subresource {
             Self::Scale => "scale",
             Self::Eviction => "eviction",
             Self::Log => "log",
+            Self::Exec => "exec",
             Self::PortForward => "portforward",
         }
     }
@@ -94,12 +97,12 @@ pub(crate) fn all(store: &Store) -> Vec<Arc<Kind>> {
 }
 
 fn builtin() -> Vec<Kind> {
-    use Subresource::{Eviction, Log, PortForward, Scale, Status};
+    use Subresource::{Eviction, Exec, Log, PortForward, Scale, Status};
     let kind = Kind::builtin;
     vec![
         kind("v1", "Namespace", "namespaces", "ns").without_namespace().with(&[Status]),
         kind("v1", "Node", "nodes", "no").without_namespace().with(&[Status]),
-        kind("v1", "Pod", "pods", "po").with(&[Status, Eviction, Log, PortForward]),
+        kind("v1", "Pod", "pods", "po").with(&[Status, Eviction, Log, Exec, PortForward]),
         kind("v1", "Service", "services", "svc").with(&[Status]),
         kind("v1", "ConfigMap", "configmaps", "cm"),
         kind("v1", "Secret", "secrets", ""),
@@ -168,6 +171,7 @@ pub(crate) fn describe(kind: &Kind) -> Vec<Value> {
             Subresource::Scale => ("Scale", "autoscaling", "v1", json!(["get", "patch", "update"])),
             Subresource::Eviction => ("Eviction", "policy", "v1", json!(["create"])),
             Subresource::Log => ("Pod", "", "", json!(["get"])),
+            Subresource::Exec => ("PodExecOptions", "", "", json!(["create", "get"])),
             Subresource::PortForward => ("PodPortForwardOptions", "", "", json!(["create", "get"])),
         };
         let mut value = json!({

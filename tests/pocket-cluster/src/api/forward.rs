@@ -1,25 +1,20 @@
 //! Connections to a pod through the API server, over a WebSocket: a channel for the bytes, and one for what went wrong, which is not
 //! used here.
 //!
-//! <https://kubernetes.io/docs/reference/using-api/api-concepts/#websockets> The frames are described in the source of Kubernetes,
-//! `k8s.io/apimachinery/pkg/util/httpstream/wsstream`: a byte with the channel's number before each, and first of all the port.
+//! The frames are described in the source of Kubernetes, `k8s.io/apimachinery/pkg/util/httpstream/wsstream`: a byte with the channel's
+//! number before each, and first of all the port.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use futures::{SinkExt, StreamExt};
-use hyper::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper::{Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Message, Role};
+use tokio_tungstenite::tungstenite::protocol::Message;
 
-use super::answer::{Answer, text as answer_text};
+use super::answer::Answer;
 use super::request::Request;
+use super::websocket::{Client, Failure};
 use crate::cluster::Cluster;
 use crate::json::text;
 use crate::refusal::Refusal;
@@ -28,44 +23,23 @@ const PROTOCOL: &str = "v4.channel.k8s.io";
 const DATA: u8 = 0;
 const ERRORS: u8 = 1;
 
-/// What a client sends that wants to go on over a WebSocket.
-pub(crate) struct Upgrade {
-    pub(crate) connection: OnUpgrade,
-    pub(crate) key: String,
-}
-
 pub(super) fn answer(cluster: &Arc<Cluster>, request: &mut Request) -> Result<Answer, Refusal> {
     let pod = cluster.store.find(&request.target.key())?;
     let bad = |what: &str| Refusal::bad_request(format!("unable to forward: {what}"));
     let address: Ipv4Addr = text(&pod, "/status/podIP").parse().map_err(|_| bad("the pod has no address"))?;
     let port: u16 = request.query.get("ports").parse().map_err(|_| bad("one port is forwarded at a time"))?;
     let upgrade = request.upgrade.take().ok_or_else(|| bad("this is served over a WebSocket only"))?;
-    let accept = derive_accept_key(upgrade.key.as_bytes());
-    let accept = HeaderValue::from_str(&accept).map_err(|_| bad("the key of the WebSocket is odd"))?;
+    let answer = upgrade.answer(PROTOCOL)?;
     tokio::spawn(async move {
         // Whichever side goes away, the other hears of it by the end of its connection.
-        if let (Ok(client), Ok(server)) = (upgrade.connection.await, TcpStream::connect((address, port)).await) {
+        if let (Ok(client), Ok(server)) = (upgrade.client().await, TcpStream::connect((address, port)).await) {
             let _ = carry(client, server, port).await;
         }
     });
-    Ok(switching(accept))
+    Ok(answer)
 }
 
-fn switching(accept: HeaderValue) -> Answer {
-    let mut answer: Response<_> = answer_text("");
-    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = answer.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
-    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    answer
-}
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-async fn carry(client: Upgraded, mut server: TcpStream, port: u16) -> Result<(), Failure> {
-    let mut client = WebSocketStream::from_raw_socket(TokioIo::new(client), Role::Server, None).await;
+async fn carry(mut client: Client, mut server: TcpStream, port: u16) -> Result<(), Failure> {
     let [low, high] = port.to_le_bytes();
     for channel in [DATA, ERRORS] {
         client.send(Message::binary(vec![channel, low, high])).await?;

@@ -37,7 +37,8 @@ pub(super) fn answer(cluster: &Arc<Cluster>, request: &Request) -> Result<Answer
     }
 }
 
-fn container(pod: &Value, wanted: &str) -> Result<String, Refusal> {
+/// The container of this name, or the first where none is named.
+pub(super) fn container(pod: &Value, wanted: &str) -> Result<String, Refusal> {
     let all = [items(pod, "/spec/containers"), items(pod, "/spec/initContainers")].concat();
     let named = all.iter().find(|container| wanted.is_empty() || name_of(container) == wanted);
     let missing = || Refusal::bad_request(format!("container {wanted} is not valid for pod {}", name(pod)));

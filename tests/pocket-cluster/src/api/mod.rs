@@ -7,6 +7,7 @@ mod defaults;
 mod discovery;
 mod events;
 mod eviction;
+mod exec;
 mod forward;
 mod laws;
 mod log;
@@ -20,6 +21,7 @@ mod serve;
 mod structural;
 mod table;
 mod watch;
+mod websocket;
 mod write;
 
 pub(crate) use answer::{Answer, json as answer_json};

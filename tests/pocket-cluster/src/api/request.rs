@@ -2,19 +2,18 @@
 //!
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris>
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hyper::Method;
 
-use super::forward::Upgrade;
+use super::websocket::Upgrade;
 use crate::kinds::{Kind, Subresource};
 use crate::refusal::{Reason, Refusal};
 use crate::store::Key;
 
 /// The pairs of a query.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Query(BTreeMap<String, String>);
+pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
     pub(crate) fn parse(query: &str) -> Self {
@@ -22,7 +21,12 @@ impl Query {
     }
 
     pub(crate) fn get(&self, key: &str) -> &str {
-        self.0.get(key).map_or("", String::as_str)
+        self.0.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value)
+    }
+
+    /// Every value of what may be said more than once.
+    pub(crate) fn all(&self, key: &str) -> Vec<String> {
+        self.0.iter().filter(|(name, _)| name == key).map(|(_, value)| value.clone()).collect()
     }
 
     pub(crate) fn is_true(&self, key: &str) -> bool {

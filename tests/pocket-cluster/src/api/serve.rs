@@ -6,7 +6,9 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Limited};
 use hyper::Method;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, SEC_WEBSOCKET_KEY, USER_AGENT};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, USER_AGENT,
+};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,11 +19,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::answer::Answer;
-use super::forward::Upgrade;
 use super::request::{Query, Request, Target, Verb};
 use super::rights::{Act, Subject, permit};
 use super::selector::Selection;
-use super::{discovery, eviction, forward, log, read, scale, watch, write};
+use super::websocket::Upgrade;
+use super::{discovery, eviction, exec, forward, log, read, scale, watch, write};
 use crate::audit::Asked;
 use crate::cluster::Cluster;
 use crate::faults::{self, Passage};
@@ -66,7 +68,11 @@ async fn attend(cluster: Arc<Cluster>, stream: TcpStream, acceptor: TlsAcceptor)
 async fn answer(cluster: &Arc<Cluster>, request: hyper::Request<Incoming>) -> Result<Answer, Cut> {
     let (mut head, body) = request.into_parts();
     let connection = head.extensions.remove::<OnUpgrade>();
-    let upgrade = connection.map(|connection| Upgrade { connection, key: header(&head, SEC_WEBSOCKET_KEY).to_owned() });
+    let upgrade = connection.map(|connection| Upgrade {
+        connection,
+        key: header(&head, SEC_WEBSOCKET_KEY).to_owned(),
+        protocols: header(&head, SEC_WEBSOCKET_PROTOCOL).to_owned(),
+    });
     let bearer = header(&head, AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default();
     let Some(subject) = cluster.subjects.of(bearer) else {
         return Ok(Refusal::new(Reason::Unauthorized, "Unauthorized").into());
@@ -166,6 +172,7 @@ fn perform(cluster: &Arc<Cluster>, mut request: Request) -> Result<Answer, Refus
         (Some(Subresource::Scale), _) => scale::answer(cluster, &request),
         (Some(Subresource::Eviction), _) => eviction::evict(cluster, &request),
         (Some(Subresource::Log), _) => log::answer(cluster, &request),
+        (Some(Subresource::Exec), _) => exec::answer(cluster, &mut request),
         (Some(Subresource::PortForward), _) => forward::answer(cluster, &mut request),
         (_, Verb::Get) => read::get(&cluster.store, &request),
         (_, Verb::List) => read::list(&cluster.store, &request),

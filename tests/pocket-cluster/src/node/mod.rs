@@ -20,5 +20,5 @@ pub(crate) use images::Images;
 pub(crate) use network::{API_ADDRESS, Error as NetworkError, Network};
 pub(crate) use partitions::run as keep_partitions;
 pub(crate) use places::Places;
-pub(crate) use process::Said;
+pub(crate) use process::{Said, exit_code};
 pub(crate) use workers::{Order, Workers, run};

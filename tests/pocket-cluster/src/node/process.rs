@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -144,8 +145,13 @@ impl Process {
 
     /// The exit code; 128 and more where a signal ended it.
     pub(super) async fn wait(&mut self) -> i32 {
-        self.child.wait().await.ok().and_then(|status| status.code()).unwrap_or(255)
+        self.child.wait().await.map_or(255, exit_code)
     }
+}
+
+/// As a shell tells it: 128 and more where a signal ended the command.
+pub(crate) fn exit_code(status: ExitStatus) -> i32 {
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(255)
 }
 
 /// Waits until the container's own command runs, and tells its process.
@@ -201,9 +207,10 @@ impl Handle {
         }
     }
 
-    /// Runs a command in the container. One that takes too long is killed.
-    pub(crate) async fn exec(&self, command: &[String], input: &[u8], patience: Duration) -> Result<Said, Error> {
-        let mut child = Command::new("/usr/bin/nsenter")
+    /// A command in the container, to be begun. It is killed when nobody waits for it any more.
+    pub(crate) fn command(&self, command: &[String]) -> Command {
+        let mut nsenter = Command::new("/usr/bin/nsenter");
+        nsenter
             .args(["--target", &self.pid.as_raw_nonzero().to_string()])
             .args(words("--user --preserve-credentials --mount --pid --net --ipc --uts"))
             .arg(format!("--wdns={}", self.directory))
@@ -212,11 +219,14 @@ impl Handle {
             .args(command)
             .env_clear()
             .envs(&self.environment)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
+            .kill_on_drop(true);
+        nsenter
+    }
+
+    /// Runs a command in the container. One that takes too long is killed.
+    pub(crate) async fn exec(&self, command: &[String], input: &[u8], patience: Duration) -> Result<Said, Error> {
+        let mut child =
+            self.command(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let stdin = child.stdin.take();
         let work = async {
             if let Some(mut stdin) = stdin {
@@ -227,7 +237,7 @@ impl Handle {
         };
         let output = timeout(patience, work).await.map_err(|_| Error::Slow(patience))??;
         Ok(Said {
-            code: output.status.code().unwrap_or(255),
+            code: exit_code(output.status),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })

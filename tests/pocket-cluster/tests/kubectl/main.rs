@@ -10,6 +10,7 @@
 
 mod api;
 mod containers;
+mod exec;
 mod faults;
 mod rendered;
 mod support;
