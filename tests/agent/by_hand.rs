@@ -83,9 +83,9 @@ fn a_human_begins_to_move_a_slot_key_by_key_and_goes_home() {
 fn stranger(story: &Story) -> String {
     let command = "valkey-server --cluster-enabled yes --protected-mode no --dir /tmp --unixsocket /tmp/socket";
     let container = json!({"name": "server", "image": "valkey/valkey:9.1", "command": ["sh", "-c", command]});
-    let metadata = json!({"name": "stranger", "namespace": "default"});
+    let metadata = json!({"name": "stranger", "namespace": story.namespace()});
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}});
-    story.pocket.apply(&pod.to_string()).unwrap();
+    story.place.apply(&pod.to_string()).unwrap();
     wait("a stranger", || {
         let said = story.exec("stranger", &["valkey-cli", "-s", "/tmp/socket", "PING"])?;
         if said.stdout.contains("PONG") { Ok(()) } else { Err(said.stderr) }

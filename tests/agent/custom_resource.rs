@@ -17,7 +17,7 @@ use crate::wait::{hold, wait};
 
 fn begin() -> Story {
     let story = Story::prepare_in(small_with(&open()), DesiredState::CustomResource);
-    story.pocket.apply(&render::custom_resource_definition().unwrap()).unwrap();
+    story.pocket().apply(&render::custom_resource_definition().unwrap()).unwrap();
     story
 }
 
@@ -29,11 +29,11 @@ struct Observer {
 
 impl Observer {
     fn of(story: &Story) -> Self {
-        let file = story.pocket.folder().join("observed.json");
+        let file = story.pocket().folder().join("observed.json");
         let kubectl = Command::new("kubectl")
             .args(["get", "vkc", "--watch", "--output=json"])
-            .env("KUBECONFIG", story.pocket.kubeconfig())
-            .env("HOME", story.pocket.folder())
+            .env("KUBECONFIG", story.pocket().kubeconfig())
+            .env("HOME", story.pocket().folder())
             .stdout(File::create(&file).unwrap())
             .spawn()
             .unwrap();

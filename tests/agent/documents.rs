@@ -21,8 +21,8 @@ fn script(page: &str) -> String {
 
 /// Runs a page's commands where it says: with the programs on the path, and kubectl's cluster an empty one.
 fn walk(story: &Story, page: &str) -> String {
-    let folder = story.pocket.folder().join("walk");
-    let programs = story.pocket.folder().join("programs");
+    let folder = story.pocket().folder().join("walk");
+    let programs = story.pocket().folder().join("programs");
     [&folder, &programs].into_iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
     let renderer = env::current_exe().unwrap().ancestors().nth(2).unwrap().join("valkey-render");
     for (program, name) in [
@@ -37,8 +37,8 @@ fn walk(story: &Story, page: &str) -> String {
         .args(["-euc", &script(page)])
         .current_dir(folder)
         .env("PATH", format!("{}:{}", programs.display(), env::var("PATH").unwrap()))
-        .env("KUBECONFIG", story.pocket.kubeconfig())
-        .env("HOME", story.pocket.folder())
+        .env("KUBECONFIG", story.pocket().kubeconfig())
+        .env("HOME", story.pocket().folder())
         .output()
         .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
@@ -69,7 +69,7 @@ fn with_kustomize() {
     let (_, status) = said.split_once("successfully rolled out").unwrap();
     assert!(status.contains("- type: Ready\n") && status.contains("slots: 10923-16383"), "{said}");
     wait("the fourth shard", || {
-        let map = story.pocket.get("/api/v1/namespaces/shop/configmaps/sessions-status");
+        let map = story.pocket().get("/api/v1/namespaces/shop/configmaps/sessions-status");
         let map = map.map_err(|error| error.to_string())?;
         let text = map["data"]["status.yaml"].as_str().unwrap_or_default();
         let status: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;

@@ -90,7 +90,7 @@ fn every_kind_of_step_was_told(story: &Story) {
 
 fn the_commands_say_so(story: &Story) {
     for (command, wanted) in [
-        ("status", "in default: the cluster is as it should be\n"),
+        ("status", &format!("in {}: the cluster is as it should be\n", story.namespace())[..]),
         ("plan", "nothing to do: the cluster is as it should be\n"),
         ("check", "ok    the cluster is as it should be\n"),
     ] {

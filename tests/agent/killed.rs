@@ -44,7 +44,7 @@ fn form_under_attack(random: &mut Random) {
     for moment in moments {
         sleep(Duration::from_millis(moment));
         let kill = Fault::Kill { pod: agent.clone(), container: None };
-        wait("an agent to kill", || story.pocket.inject(&kill).map_err(|error| error.to_string()));
+        wait("an agent to kill", || story.place.inject(&kill));
     }
     story.until_at_rest();
     every_server_says_so(&story);

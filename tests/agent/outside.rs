@@ -2,11 +2,12 @@
 
 use std::process::{Command, Output};
 
-use crate::story::{Story, agent};
+use crate::place::agent;
+use crate::story::Story;
 
 fn outside(story: &Story, command: &str) -> Output {
     let mut program = Command::new(agent());
-    program.args([command, "--cluster", "small"]).env_clear().env("KUBECONFIG", story.pocket.kubeconfig());
+    program.args([command, "--cluster", "small"]).env_clear().env("KUBECONFIG", story.pocket().kubeconfig());
     program.output().unwrap()
 }
 

@@ -75,7 +75,7 @@ fn renews_its_certificate(series: &str) {
     story.until_at_rest();
     let before = story.lives();
     let old = story.secret("small-tls");
-    story.pocket.inject(&Fault::Renew { certificate: "small".to_owned() }).unwrap();
+    story.inject(&Fault::Renew { certificate: "small".to_owned() });
     wait("another certificate", || if story.secret("small-tls") == old { Err(String::new()) } else { Ok(()) });
     for pod in story.pod_names() {
         wait("the certificate to be shown", || serials(&story, &pod));

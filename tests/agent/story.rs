@@ -1,51 +1,28 @@
-//! A cluster in a pocket Kubernetes, and what is asked about it.
+//! A cluster in its place, and what is asked about it.
 
 use std::env;
-use std::path::PathBuf;
-use std::process::Command;
 use std::thread;
 
-use pocket_cluster::{Fault, Options, Pocket, Said};
+use pocket_cluster::{Fault, Pocket, Said};
 use render::{DesiredState, Renderer};
 use serde_json::{Value, json};
 use spec::Cluster;
-use support::{clusters, manifest, root, small_with, with};
+use support::{clusters, manifest, small_with, with};
 
 use crate::budget::Room;
+use crate::place::Place;
 use crate::wait::wait;
 
 pub(crate) const PASSWORD: &str = r#"a "quoted" \ password"#;
 
-/// A cluster, the spec that it was rendered from, and the pocket that runs it.
+/// A cluster, the spec that it was rendered from, and the place where it runs.
 pub(crate) struct Story {
-    pub(crate) pocket: Pocket,
+    pub(crate) place: Place,
     pub(crate) cluster: Cluster,
     form: DesiredState,
     pub(crate) spec: Value,
-    /// After the pocket: room is given back when the servers are gone.
+    /// After the place: room is given back when the servers are gone.
     _room: Room,
-}
-
-/// A program that was built together with this one.
-fn program(name: &str) -> PathBuf {
-    env::current_exe().unwrap().ancestors().nth(2).unwrap().join(name)
-}
-
-/// The agent that the environment names, as the one that is shipped, or else the one that was built together with this program.
-pub(crate) fn agent() -> PathBuf {
-    let named = env::var_os("VALKEY_TOPOLOGY_AGENT").map(|path| root().join(path));
-    let agent = named.unwrap_or_else(|| program("valkey-topology-agent"));
-    assert!(agent.exists(), "there is no {}: run `make build`", agent.display());
-    agent
-}
-
-fn options() -> Options {
-    let servers = env::var_os("VALKEY_SERVERS").map_or_else(|| root().join("target/valkey"), PathBuf::from);
-    assert!(servers.join("9.1/valkey-server").exists(), "{} has no servers: run `make servers`", servers.display());
-    Options::new(program("pocket-cluster"))
-        .with_image("valkey/valkey", servers.join("{series}"))
-        .with_image("valkey-gitops/valkey-topology-agent", agent().parent().unwrap())
-        .with_image("valkey-gitops/witness", program("witness").parent().unwrap())
 }
 
 /// Neither TLS nor a password.
@@ -74,24 +51,26 @@ impl Story {
         story
     }
 
-    /// A pocket with everything that the cluster of this spec needs, but without it.
+    /// A place with everything that the cluster of this spec needs, but without it.
     pub(crate) fn prepare(spec: Value) -> Self {
         Self::prepare_in(spec, DesiredState::ConfigMap)
     }
 
     /// The same, with what should be in this form.
-    pub(crate) fn prepare_in(spec: Value, form: DesiredState) -> Self {
+    pub(crate) fn prepare_in(mut spec: Value, form: DesiredState) -> Self {
+        let wanted = clusters(&spec.to_string()).remove(0);
+        let room = Room::take(usize::from(wanted.shards) * (1 + usize::from(wanted.replicas_per_shard)));
+        let place = Place::find();
+        place.suit(&mut spec);
         let cluster = clusters(&spec.to_string()).remove(0);
-        let room = Room::take(usize::from(cluster.shards) * (1 + usize::from(cluster.replicas_per_shard)));
-        let pocket = Pocket::start(&options()).unwrap();
-        let story = Self { pocket, cluster, form, spec, _room: room };
+        let story = Self { place, cluster, form, spec, _room: room };
         story.set_password(PASSWORD);
         story
     }
 
     /// Renders and applies the cluster.
     pub(crate) fn apply(&self) {
-        self.pocket.apply(&self.rendered()).unwrap();
+        self.place.apply(&self.rendered()).unwrap();
     }
 
     /// The cluster, rendered.
@@ -103,7 +82,7 @@ impl Story {
     pub(crate) fn apply_all_but(&self, kind: &str) {
         let documents: Vec<Value> = serde_saphyr::from_multiple(&manifest(&self.cluster).to_yaml()).unwrap();
         let others = documents.iter().filter(|document| document["kind"] != kind);
-        others.for_each(|document| self.pocket.apply(&document.to_string()).unwrap());
+        others.for_each(|document| self.place.apply(&document.to_string()).unwrap());
     }
 
     /// Changes the spec, renders and applies it.
@@ -116,15 +95,24 @@ impl Story {
     /// Writes the Secret with the password, if the spec names one.
     pub(crate) fn set_password(&self, password: &str) {
         if let Some(name) = self.spec.pointer("/spec/auth/passwordSecret/name") {
-            let metadata = json!({"name": name, "namespace": "default"});
+            let metadata = json!({"name": name, "namespace": self.namespace()});
             let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"password": password}});
-            self.pocket.apply(&secret.to_string()).unwrap();
+            self.place.apply(&secret.to_string()).unwrap();
         }
     }
 
     /// An object of the namespace, as `pods/small-0` in the core group or `apis/apps/v1` and `statefulsets/small` elsewhere.
     pub(crate) fn get(&self, group: &str, named: &str) -> Result<Value, String> {
-        self.pocket.get(&format!("/{group}/namespaces/default/{named}")).map_err(|error| error.to_string())
+        self.place.get(&format!("/{group}/namespaces/{}/{named}", self.namespace()))
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        self.place.namespace()
+    }
+
+    /// What nothing but a pocket can do: a story that asks for it is left out elsewhere.
+    pub(crate) fn pocket(&self) -> &Pocket {
+        self.place.pocket()
     }
 
     pub(crate) fn name(&self, what: &str) -> String {
@@ -177,7 +165,7 @@ impl Story {
 
     /// What a command in a pod says; an error where the pod does not run.
     pub(crate) fn exec(&self, pod: &str, command: &[&str]) -> Result<Said, String> {
-        self.pocket.exec(pod, command).map_err(|error| error.to_string())
+        self.place.exec(pod, command)
     }
 
     /// What the agent's own command says, in the agent's pod.
@@ -195,7 +183,7 @@ impl Story {
 
     /// What a client that knows about clusters gets to hear, one line for each command.
     pub(crate) fn client(&self, pod: &str, commands: &str) -> Vec<String> {
-        let host = format!("{pod}.{}.default.svc.cluster.local", self.name("nodes"));
+        let host = format!("{pod}.{}.{}.svc.cluster.local", self.name("nodes"), self.namespace());
         let tls = "--tls --cacert /etc/valkey-tls/ca.crt --cert /etc/valkey-tls/tls.crt --key /etc/valkey-tls/tls.key";
         let script = format!(
             "if [ -d /etc/valkey-tls ]; then tls='{tls}'; fi\n\
@@ -256,13 +244,7 @@ impl Story {
 
     /// What kubectl says.
     pub(crate) fn kubectl(&self, line: &str) -> String {
-        let output = Command::new("kubectl")
-            .args(line.split_whitespace())
-            .env("KUBECONFIG", self.pocket.kubeconfig())
-            .env("HOME", self.pocket.folder())
-            .output()
-            .unwrap();
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        self.place.kubectl(line)
     }
 
     /// The status that the agent has written.
@@ -314,7 +296,7 @@ impl Story {
     }
 
     pub(crate) fn inject(&self, fault: &Fault) {
-        self.pocket.inject(fault).unwrap();
+        self.place.inject(fault).unwrap();
     }
 
     /// SIGKILL to the container of a pod.
@@ -325,7 +307,7 @@ impl Story {
     /// What the agent has asked of the API server so far that changes anything, but for its lease.
     pub(crate) fn writes(&self) -> Vec<String> {
         let agent = format!("system:serviceaccount:default:{}", self.name("agent"));
-        let asked = self.pocket.requests().unwrap();
+        let asked = self.pocket().requests().unwrap();
         let own = asked.iter().filter(|asked| asked.by == agent && !asked.resource.starts_with("leases"));
         let writes = own.filter(|asked| !["get", "list", "watch"].contains(&asked.verb.as_str()));
         writes.map(|asked| format!("{} {} {} {}", asked.verb, asked.resource, asked.name, asked.code)).collect()

@@ -52,10 +52,10 @@ fn stranger() -> String {
 fn an_authority_that_has_not_signed_the_servers_is_told_and_nothing_is_done_until_it_is_right() {
     let story = Story::begin(&[without_password(), ("/spec/version", json!("8.1"))]);
     story.until_at_rest();
-    let metadata = json!({"name": story.name("tls"), "namespace": "default"});
+    let metadata = json!({"name": story.name("tls"), "namespace": story.namespace()});
     let secret =
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"ca.crt": stranger()}});
-    story.pocket.apply(&secret.to_string()).unwrap();
+    story.place.apply(&secret.to_string()).unwrap();
     says_and_does_nothing(&story, "certificate");
     story.inject(&Fault::Renew { certificate: story.cluster.name.to_string() });
     story.until_at_rest();

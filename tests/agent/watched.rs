@@ -26,7 +26,7 @@ pub(crate) fn watched(story: &mut Story, arguments: &[&str], happens: impl FnOnc
 }
 
 fn send(story: &Story, arguments: &[&str]) {
-    story.pocket.apply(&pod(story, arguments).to_string()).unwrap();
+    story.place.apply(&pod(story, arguments).to_string()).unwrap();
     wait("a witness at work", || {
         let said = said(story);
         if said.starts_with("begun") { Ok(()) } else { Err(said) }
@@ -52,7 +52,7 @@ fn pod(story: &Story, arguments: &[&str]) -> Value {
         ("/spec/auth/passwordSecret", "--password-file", "/auth/password", story.name("auth")),
     ];
     let used: Vec<_> = secrets.into_iter().filter(|(pointer, ..)| story.spec.pointer(pointer).is_some()).collect();
-    let server = format!("small-0.{}.default.svc.cluster.local:6379", story.name("nodes"));
+    let server = format!("small-0.{}.{}.svc.cluster.local:6379", story.name("nodes"), story.namespace());
     let mut command = vec!["witness".to_owned(), "--server".to_owned(), server];
     command.extend(used.iter().flat_map(|(_, option, path, _)| [(*option).to_owned(), (*path).to_owned()]));
     command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
@@ -65,12 +65,13 @@ fn pod(story: &Story, arguments: &[&str]) -> Value {
     );
     let container = json!({
         "name": POD,
-        "image": "valkey-gitops/witness:1",
+        "image": story.place.witness_image(),
         "command": command,
         "volumeMounts": mounts.collect::<Vec<_>>(),
     });
     let spec = json!({"restartPolicy": "Never", "containers": [container], "volumes": volumes.collect::<Vec<_>>()});
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": POD, "namespace": "default"}, "spec": spec})
+    let metadata = json!({"name": POD, "namespace": story.namespace()});
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 }
 
 /// How long something takes.

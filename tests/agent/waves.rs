@@ -54,7 +54,7 @@ fn no_wave_waits_for_a_later_one() {
     let waves = waves(&story);
     assert_eq!(waves.keys().copied().collect::<Vec<_>>(), [-3, -2, -1, 0, 1]);
     for (wave, objects) in waves.into_iter().filter(|(wave, _)| *wave < 1) {
-        objects.iter().for_each(|object| story.pocket.apply(&object.to_string()).unwrap());
+        objects.iter().for_each(|object| story.place.apply(&object.to_string()).unwrap());
         for object in &objects {
             wait(&format!("a healthy wave {wave}"), || is_healthy(&story, object));
         }
