@@ -8,7 +8,7 @@ AGENT := target/$(HOST)/small/valkey-topology-agent
 POCKET := target/debug/pocket-cluster
 STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 # By the agent as it is shipped.
-STORIES := VALKEY_TOPOLOGY_AGENT=$(AGENT) cargo test --workspace --test kubectl --test agent
+STORIES := env -u KUBECONFIG VALKEY_TOPOLOGY_AGENT=$(AGENT) cargo test --workspace --test kubectl --test agent
 PYTHON := target/venv/bin/python
 CRDS ?= ../shared/data/crds
 
@@ -29,11 +29,16 @@ test: prepare servers kustomize build programs
 	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS)
 
 # That part of it which runs the agent on real servers in the pocket Kubernetes, and that Kubernetes itself, driven by kubectl.
-# Writes docs/evidence.md.
+# Writes docs/evidence.md. Where KUBECONFIG names a cluster, the stories play there: see tests/agent/README.md.
+ifdef KUBECONFIG
+e2e: prepare programs
+	tests/tools/stories-on-a-cluster cargo test --quiet --workspace --test agent --
+else
 e2e: prepare servers kustomize build programs
 	rm -rf target/evidence
 	$(STORIES)
 	$(PYTHON) tests/tools/evidence target/evidence
+endif
 
 # A hundred nodes, ten minutes at rest, and what takes minutes otherwise.
 test-large: prepare servers kustomize build programs

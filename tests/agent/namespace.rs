@@ -80,10 +80,11 @@ impl Namespace {
     /// What kubectl can do to a cluster with the rights of one who uses it.
     pub(crate) fn inject(&self, fault: &Fault) -> Result<(), String> {
         match fault {
-            Fault::Kill { pod, .. } => self.shut_down(pod),
+            Fault::Kill { pod, container: None } => self.shut_down(pod),
             Fault::Move { pods } if !pods.is_empty() => pods.iter().try_for_each(|pod| self.delete_at_once(pod)),
             Fault::LoseVolume { claim } => self.lose(claim),
-            Fault::Move { .. }
+            Fault::Kill { .. }
+            | Fault::Move { .. }
             | Fault::Freeze { .. }
             | Fault::Thaw { .. }
             | Fault::Partition { .. }
@@ -105,7 +106,10 @@ impl Namespace {
         if object["metadata"]["labels"][spec::names::COMPONENT_LABEL] != spec::names::SERVER {
             leave_out(&format!("kubectl cannot kill what runs in {pod}"));
         }
-        self.exec(pod, &["sh", "-c", SHUT_DOWN]).map(drop)
+        self.exec(pod, &["true"])?;
+        // The command ends together with the server, in whichever way.
+        let _ = self.exec(pod, &["sh", "-c", SHUT_DOWN]);
+        Ok(())
     }
 
     fn delete_at_once(&self, pod: &str) -> Result<(), String> {

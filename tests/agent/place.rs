@@ -45,21 +45,43 @@ fn pocket_kubectl(pocket: &Pocket) -> Command {
     kubectl
 }
 
+/// Whether stories play on a cluster that is there already.
+pub(crate) fn is_elsewhere() -> bool {
+    env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty())
+}
+
+/// What a variable of the environment says that has to say something elsewhere.
 fn needed(variable: &str, what: &str) -> String {
     let value = env::var(variable).unwrap_or_default();
     assert!(
         !value.is_empty(),
-        "KUBECONFIG names a cluster: name {what} that it can pull in {variable}, or unset KUBECONFIG"
+        "KUBECONFIG names a cluster: set {variable} to {what} that it can pull, or unset KUBECONFIG"
     );
     value
 }
 
+/// Has the spec name an agent and an issuer that are there.
+fn suit(spec: &mut Value) {
+    with(spec, &[("/spec/agent/image", json!(needed("AGENT_IMAGE", "an image of the agent")))]);
+    if spec.pointer("/spec/tls/issuerRef").is_some() {
+        let Ok(issuer) = env::var("CLUSTER_ISSUER") else {
+            leave_out("it needs certificates: set CLUSTER_ISSUER to the name of a ClusterIssuer");
+        };
+        with(spec, &[("/spec/tls/issuerRef", json!({"name": issuer, "kind": "ClusterIssuer"}))]);
+    }
+}
+
 impl Place {
-    pub(crate) fn find() -> Self {
-        match env::var_os("KUBECONFIG").filter(|path| !path.is_empty()) {
-            Some(_) => Self::Namespace(Namespace::begin()),
-            None => Self::Pocket(Pocket::start(&options()).unwrap()),
+    /// A place for the cluster of this spec, which then stands in it.
+    pub(crate) fn of(spec: &mut Value) -> Self {
+        if !is_elsewhere() {
+            return Self::Pocket(Pocket::start(&options()).unwrap());
         }
+        // Before anything is made there.
+        suit(spec);
+        let namespace = Namespace::begin();
+        with(spec, &[("/metadata/namespace", json!(namespace.name()))]);
+        Self::Namespace(namespace)
     }
 
     pub(crate) fn namespace(&self) -> &str {
@@ -74,19 +96,6 @@ impl Place {
         match self {
             Self::Pocket(pocket) => pocket,
             Self::Namespace(_) => leave_out("it needs a cluster of its own"),
-        }
-    }
-
-    /// The spec as this place can have it: in its namespace, with an agent and an issuer that are there.
-    pub(crate) fn suit(&self, spec: &mut Value) {
-        let Self::Namespace(namespace) = self else { return };
-        let agent = needed("AGENT_IMAGE", "an image of the agent");
-        with(spec, &[("/metadata/namespace", json!(namespace.name())), ("/spec/agent/image", json!(agent))]);
-        if spec.pointer("/spec/tls/issuerRef").is_some() {
-            let Ok(issuer) = env::var("CLUSTER_ISSUER") else {
-                leave_out("it needs certificates: name a ClusterIssuer in CLUSTER_ISSUER");
-            };
-            with(spec, &[("/spec/tls/issuerRef", json!({"name": issuer, "kind": "ClusterIssuer"}))]);
         }
     }
 

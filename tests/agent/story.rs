@@ -60,8 +60,7 @@ impl Story {
     pub(crate) fn prepare_in(mut spec: Value, form: DesiredState) -> Self {
         let wanted = clusters(&spec.to_string()).remove(0);
         let room = Room::take(usize::from(wanted.shards) * (1 + usize::from(wanted.replicas_per_shard)));
-        let place = Place::find();
-        place.suit(&mut spec);
+        let place = Place::of(&mut spec);
         let cluster = clusters(&spec.to_string()).remove(0);
         let story = Self { place, cluster, form, spec, _room: room };
         story.set_password(PASSWORD);

@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 use support::root;
 use witness::Report;
 
+use crate::place::is_elsewhere;
 use crate::story::Story;
 use crate::wait::wait;
 
 const POD: &str = "witness";
 
-/// Where each story leaves what its witness told, for the table in docs/evidence.md.
+/// Where each story leaves what its witness told: for the table in docs/evidence.md, unless it was told on another cluster.
 fn evidence() -> PathBuf {
-    root().join("target/evidence")
+    root().join(if is_elsewhere() { "target/evidence-elsewhere" } else { "target/evidence" })
 }
 
 /// Has a witness write and read while something happens, in a pod of its own.
