@@ -11,9 +11,11 @@ const KEYS: usize = 200;
 
 /// What a client with this password gets to hear from a server.
 fn try_password(story: &Story, pod: &str, password: &str) -> String {
-    let script = "REDISCLI_AUTH=$1 valkey-cli --tls --cacert /etc/valkey-tls/ca.crt -h $HOSTNAME.small-nodes.default.svc.cluster.local \
+    let script = "REDISCLI_AUTH=$1 valkey-cli --tls --cacert /etc/valkey-tls/ca.crt -h $HOSTNAME.small-nodes.$2.svc.cluster.local \
                   PING 2>&1 | grep -oE 'PONG|NOAUTH'";
-    story.exec(pod, &["sh", "-c", script, "sh", password]).map_or_else(|error| error, |said| said.stdout)
+    story
+        .exec(pod, &["sh", "-c", script, "sh", password, story.namespace()])
+        .map_or_else(|error| error, |said| said.stdout)
 }
 
 fn every_server_takes(story: &Story, password: &str) {
