@@ -10,6 +10,7 @@ mod broken;
 mod budget;
 mod by_hand;
 mod custom_resource;
+mod disks;
 mod documents;
 mod forming;
 mod halted;

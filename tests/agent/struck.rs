@@ -10,7 +10,7 @@ use witness::Report;
 use crate::forming::every_server_says_so;
 use crate::story::{Story, open};
 use crate::wait::wait;
-use crate::watched::{keep, timed, watched};
+use crate::watched::{keep, nothing_is_lost, timed, watched};
 
 /// How long servers take at most to elect a primary: they wait for five seconds before they take one for failed, and then vote.
 pub(crate) const ELECTION: Duration = Duration::from_secs(15);
@@ -19,7 +19,17 @@ pub(crate) const WITH_REPLICA: &[&str] = &["--wait=1"];
 
 /// An open cluster, and a witness while this happens to it; in the end all is well again.
 pub(crate) fn struck(sentence: &str, arguments: &[&str], happens: impl FnOnce(&mut Story)) -> Report {
-    let mut story = Story::begin(&open());
+    struck_in(&open(), sentence, arguments, happens)
+}
+
+/// The same, in a cluster with these changes.
+pub(crate) fn struck_in(
+    changes: &[(&str, Value)],
+    sentence: &str,
+    arguments: &[&str],
+    happens: impl FnOnce(&mut Story),
+) -> Report {
+    let mut story = Story::begin(changes);
     story.until_at_rest();
     let mut took = Duration::ZERO;
     let report = watched(&mut story, arguments, |story| {
@@ -36,9 +46,7 @@ pub(crate) fn struck(sentence: &str, arguments: &[&str], happens: impl FnOnce(&m
 
 /// The same, and nothing is lost; no shard stands still for longer than this.
 pub(crate) fn survives(sentence: &str, arguments: &[&str], longest: Duration, happens: impl FnOnce(&mut Story)) {
-    let report = struck(sentence, arguments, happens);
-    assert!(report.is_true(), "{report:?}");
-    assert!(u128::from(report.longest_gap()) <= longest.as_millis(), "{report:?}");
+    nothing_is_lost(&struck(sentence, arguments, happens), longest);
 }
 
 /// The pod of the primary of this shard.

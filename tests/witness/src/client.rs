@@ -130,6 +130,8 @@ fn build(options: &Options) -> Result<ClusterClient, Error> {
     let servers = options.servers.iter().map(|server| format!("{scheme}://{server}"));
     let mut builder = ClusterClientBuilder::new(servers)
         .retries(TRIES)
+        // Pauses that do not grow: their formula overflows after sixty tries.
+        .retry_wait_formula(LONGEST_PAUSE, 1)
         .min_retry_wait(SHORTEST_PAUSE)
         .max_retry_wait(LONGEST_PAUSE)
         .connection_timeout(options.patience())
