@@ -69,6 +69,16 @@ fn a_shard_whose_volumes_are_all_lost_is_given_back_its_slots_by_people() {
 }
 
 #[test]
+fn a_server_of_a_new_shard_is_killed_while_it_takes_its_slots() {
+    let arguments = [WITH_REPLICA, &["--load=20000"]].concat();
+    survives("3 shards become 4, and the new primary is killed while slots move", &arguments, ELECTION, |story| {
+        story.change(&[("/spec/shards", json!(4))]);
+        story.until_told("Migrate");
+        story.kill("small-6");
+    });
+}
+
+#[test]
 fn a_host_goes_down_and_comes_back() {
     survives("The host of a primary goes down, and comes back", WITH_REPLICA, ELECTION, |story| {
         let (shard, pod) = lonely_primary(story);

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod applied;
 mod broken;
 mod budget;
 mod by_hand;
@@ -20,6 +21,8 @@ mod renewing;
 mod rest;
 mod restarting;
 mod scaling;
+mod secured;
+mod short;
 mod story;
 mod struck;
 mod trouble;

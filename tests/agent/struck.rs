@@ -150,25 +150,3 @@ fn the_agent_is_killed_over_and_over_while_shards_and_servers_come_and_go() {
         }
     });
 }
-
-/// Applies what is rendered every two seconds, as a GitOps controller does that heals.
-#[test]
-fn what_is_rendered_is_applied_over_and_over_and_nothing_fights() {
-    survives("A GitOps controller applies and heals every two seconds", &[], Duration::from_secs(1), |story| {
-        story.change(&[("/spec/shards", json!(4))]);
-        for _ in 0..5 {
-            story.apply();
-            sleep(Duration::from_secs(2));
-        }
-        story.until_checked();
-        let writes = story.writes();
-        let scale = |story: &Story| story.get("apis/apps/v1", "statefulsets/small").unwrap()["spec"].clone();
-        let before: Value = scale(story);
-        for _ in 0..3 {
-            story.apply();
-            sleep(Duration::from_secs(2));
-        }
-        assert_eq!(story.writes(), writes);
-        assert_eq!(scale(story), before);
-    });
-}
