@@ -11,9 +11,9 @@ use crate::struck::{ELECTION, WITH_REPLICA, primary, replica, struck, survives, 
 use crate::wait::wait;
 
 /// How long it takes at most until servers are back that have died together: they are started again one by one.
-const RETURN: Duration = Duration::from_secs(30);
+pub(crate) const RETURN: Duration = Duration::from_secs(30);
 
-fn host(story: &Story, pod: &str) -> String {
+pub(crate) fn host(story: &Story, pod: &str) -> String {
     let pod = story.get("api/v1", &format!("pods/{pod}")).unwrap();
     pod["spec"]["nodeName"].as_str().unwrap().to_owned()
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use pocket_cluster::Fault;
 use serde_json::{Value, json};
 
+use crate::broken::RETURN;
 use crate::story::Story;
-use crate::struck::{others, primary, replica, survives, until_led_by_another};
+use crate::struck::{WITH_REPLICA, others, primary, replica, survives, until_led_by_another};
 use crate::wait::wait;
 
 /// What nobody waits for who has something to write.
@@ -82,10 +83,30 @@ fn a_human_begins_to_move_a_slot_key_by_key_and_goes_home() {
 /// The server itself hands over before it stops.
 #[test]
 fn a_human_deletes_the_pod_of_a_primary() {
-    survives("A human's kubectl delete pod of a primary", &[], Duration::from_secs(2), |story| {
+    survives("A human's kubectl delete pod of a primary", &[], UNNOTICED, |story| {
         let pod = primary(story, 1);
         story.kubectl(&format!("delete pod {pod} --wait=false"));
         until_led_by_another(story, 1, &pod);
+    });
+}
+
+/// Both members of a shard are gone until the agent has them made again, on their volumes.
+#[test]
+fn a_human_scales_a_shard_away() {
+    survives("A human's kubectl scale from six servers to four", WITH_REPLICA, RETURN, |story| {
+        let before = story.lives();
+        story.kubectl("scale sts/small --replicas=4");
+        wait("pods that go", || if story.lives() == before { Err(String::new()) } else { Ok(()) });
+    });
+}
+
+/// Made anew, it has one replica until the agent has said how many there are to be: what is rendered does not.
+#[test]
+fn a_human_deletes_the_stateful_set_and_it_is_applied_again() {
+    survives("A human's kubectl delete of the StatefulSet without its pods", WITH_REPLICA, RETURN, |story| {
+        story.kubectl("delete sts/small --cascade=orphan");
+        assert_eq!(story.pod_names().len(), 6);
+        story.apply();
     });
 }
 

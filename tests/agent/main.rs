@@ -17,6 +17,7 @@ mod forming;
 mod halted;
 mod killed;
 mod outside;
+mod placed;
 mod renewing;
 mod rest;
 mod restarting;
