@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::story::{Story, open};
-use crate::struck::{ELECTION, WITH_REPLICA, primary, struck_in, survives, until_led_by_another};
+use crate::struck::{ELECTION, WITH_REPLICA, primary, replica, struck_in, survives, until_led_by_another};
 use crate::wait::{hold, wait};
 use crate::watched::nothing_is_lost;
 
@@ -50,6 +50,22 @@ fn a_volume_that_is_full_is_grown_in_git() {
         until_writes_are(story, &pod, "ok");
     });
     nothing_is_lost(&report, ELECTION);
+}
+
+/// What it has to record of the cluster, it cannot: a replica leads its shard until the volume is grown.
+#[test]
+fn a_server_with_a_full_volume_hears_of_a_new_primary_elsewhere() {
+    let changes = [&open()[..], &[("/spec/storage/size", json!("64Mi"))]].concat();
+    let sentence = "The volume of a primary is full, another shard changes its primary, and the volume is grown";
+    let report = struck_in(&changes, sentence, WITH_REPLICA, |story| {
+        let (pod, other) = (primary(story, 1), replica(story, 0));
+        on_disk(story, &pod, "cat /dev/zero >/data/filler");
+        until_writes_are(story, &pod, "err");
+        assert_eq!(story.ask(&other, "CLUSTER FAILOVER"), "OK\n");
+        until_led_by_another(story, 1, &pod);
+        story.change(&[("/spec/storage/expandTo", json!("128Mi"))]);
+    });
+    nothing_is_lost(&report, ALONE);
 }
 
 #[test]

@@ -85,3 +85,14 @@ fn an_upgrade_is_taken_back_wherever_it_stands() {
         }
     });
 }
+
+/// No container may protect itself from the lack of memory: a server says so, and the agent passes it on.
+#[test]
+fn a_directive_that_running_servers_refuse_is_told_until_it_is_taken_back() {
+    survives("A directive that running servers refuse, taken back", &[], PLANNED, |story| {
+        let refused = json!({"oom-score-adj": "absolute", "oom-score-adj-values": "-1000 -1000 -1000"});
+        story.change(&[(BACKLOG, refused)]);
+        story.until_said("Ready", "Failed to apply new oom_score_adj");
+        story.change(&[(BACKLOG, json!({}))]);
+    });
+}
