@@ -92,7 +92,7 @@ fn a_directive_that_running_servers_refuse_is_told_until_it_is_taken_back() {
     survives("A directive that running servers refuse, taken back", &[], PLANNED, |story| {
         let refused = json!({"oom-score-adj": "absolute", "oom-score-adj-values": "-1000 -1000 -1000"});
         story.change(&[(BACKLOG, refused)]);
-        story.until_said("Ready", "Failed to apply new oom_score_adj");
+        story.until_said("Ready", "Failed to set current oom_score_adj");
         story.change(&[(BACKLOG, json!({}))]);
     });
 }
