@@ -42,7 +42,7 @@ pub(crate) fn every_server_says_so(story: &Story) {
 }
 
 /// The members of a shard, as the status has them, stand on different hosts and carry its labels.
-fn every_shard_is_spread_and_labelled(story: &Story) {
+pub(crate) fn every_shard_is_spread_and_labelled(story: &Story) {
     let pods: BTreeMap<String, Value> = story.pods().into_iter().map(|pod| (name(&pod), pod)).collect();
     let status = story.status().unwrap();
     let shards = status["shards"].as_array().unwrap();

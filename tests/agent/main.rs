@@ -6,19 +6,24 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod applied;
 mod broken;
 mod budget;
 mod by_hand;
 mod custom_resource;
+mod disks;
 mod documents;
 mod forming;
 mod halted;
 mod killed;
 mod outside;
+mod placed;
 mod renewing;
 mod rest;
 mod restarting;
 mod scaling;
+mod secured;
+mod short;
 mod story;
 mod struck;
 mod trouble;

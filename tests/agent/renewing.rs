@@ -16,7 +16,7 @@ fn try_password(story: &Story, pod: &str, password: &str) -> String {
     story.exec(pod, &["sh", "-c", script, "sh", password]).map_or_else(|error| error, |said| said.stdout)
 }
 
-fn every_server_takes(story: &Story, password: &str) {
+pub(crate) fn every_server_takes(story: &Story, password: &str) {
     for pod in story.pod_names() {
         wait("the password to be taken", || match try_password(story, &pod, password) {
             said if said == "PONG\n" => Ok(()),
@@ -70,16 +70,21 @@ fn serials(story: &Story, pod: &str) -> Result<(), String> {
     }
 }
 
+/// Has another certificate issued, and waits until every server shows it.
+pub(crate) fn renew_certificate(story: &Story) {
+    let old = story.secret("small-tls");
+    story.inject(&Fault::Renew { certificate: "small".to_owned() });
+    wait("another certificate", || if story.secret("small-tls") == old { Err(String::new()) } else { Ok(()) });
+    for pod in story.pod_names() {
+        wait("the certificate to be shown", || serials(story, &pod));
+    }
+}
+
 fn renews_its_certificate(series: &str) {
     let story = Story::begin(&[("/spec/version", json!(series))]);
     story.until_at_rest();
     let before = story.lives();
-    let old = story.secret("small-tls");
-    story.pocket.inject(&Fault::Renew { certificate: "small".to_owned() }).unwrap();
-    wait("another certificate", || if story.secret("small-tls") == old { Err(String::new()) } else { Ok(()) });
-    for pod in story.pod_names() {
-        wait("the certificate to be shown", || serials(&story, &pod));
-    }
+    renew_certificate(&story);
     story.until_at_rest();
     assert_eq!(story.lives(), before);
     every_server_says_so(&story);

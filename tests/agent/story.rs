@@ -108,9 +108,14 @@ impl Story {
 
     /// Changes the spec, renders and applies it.
     pub(crate) fn change(&mut self, changes: &[(&str, Value)]) {
+        self.write(changes);
+        self.apply();
+    }
+
+    /// Changes the spec, and applies nothing.
+    pub(crate) fn write(&mut self, changes: &[(&str, Value)]) {
         with(&mut self.spec, changes);
         self.cluster = clusters(&self.spec.to_string()).remove(0);
-        self.apply();
     }
 
     /// Writes the Secret with the password, if the spec names one.

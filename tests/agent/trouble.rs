@@ -117,9 +117,20 @@ fn a_cluster_forms_though_three_of_ten_requests_to_the_api_server_fail() {
 
 #[test]
 fn a_cluster_forms_though_the_api_server_is_away_for_a_while() {
+    forms_without_api_server_for(Duration::from_secs(5));
+}
+
+/// Whatever was begun is finished by whoever holds the lease then.
+#[test]
+fn a_cluster_forms_though_the_api_server_is_away_for_a_minute() {
+    forms_without_api_server_for(Duration::from_mins(1));
+}
+
+fn forms_without_api_server_for(period: Duration) {
     let story = Story::begin(&open());
     sleep(Duration::from_millis(500));
-    story.inject(&Fault::Outage { millis: 5_000 });
+    story.inject(&Fault::Outage { millis: period.as_millis().try_into().unwrap() });
+    sleep(period);
     formed(&story);
 }
 
