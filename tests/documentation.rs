@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use support::root;
@@ -105,7 +105,24 @@ fn every_link_of_the_documents_leads_somewhere() {
         let text = std::fs::read_to_string(&document).unwrap();
         let folder = document.parent().unwrap().to_owned();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            assert!(link.starts_with("http") || folder.join(link).exists(), "{}: {link}", document.display());
+            assert!(link.starts_with("http") || leads_somewhere(&folder, link), "{}: {link}", document.display());
         }
     }
+}
+
+/// Whether there is such a file, with such a heading if the link names one.
+fn leads_somewhere(folder: &Path, link: &str) -> bool {
+    let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
+    let path = folder.join(file);
+    let has = |heading: &str| {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        text.lines().filter(|line| line.starts_with('#')).any(|line| anchor(line) == heading)
+    };
+    path.exists() && heading.is_none_or(has)
+}
+
+/// What a heading is called in a link.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    words.chars().filter(|sign| sign.is_alphanumeric() || " -_".contains(*sign)).collect::<String>().replace(' ', "-")
 }

@@ -16,7 +16,12 @@ fn spec(name: &str) -> Value {
 }
 
 fn rendered(spec: &Value) -> Vec<Value> {
-    let output = run_with_input(&["render", "--format", "json"], spec.to_string().as_bytes()).stdout;
+    rendered_by(spec, &[])
+}
+
+fn rendered_by(spec: &Value, flags: &[&str]) -> Vec<Value> {
+    let words = [&["render", "--format", "json"], flags].concat();
+    let output = run_with_input(&words, spec.to_string().as_bytes()).stdout;
     serde_json::Deserializer::from_slice(&output).into_iter().collect::<Result<_, _>>().unwrap()
 }
 
@@ -185,9 +190,14 @@ fn options_come_in_a_config_map_and_are_known() {
     let waves = items(&configured(config(json!({"argocd-waves": "true"}))));
     assert_eq!(waves[0]["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"], "-3");
     assert_eq!(items(&configured(config(json!({"argocd-waves": "false"})))), rendered(&spec("production")));
+    assert_eq!(items(&configured(config(json!({"desired-state": "config-map"})))), rendered(&spec("production")));
+    let custom = items(&configured(config(json!({"desired-state": "custom-resource"}))));
+    assert_eq!(custom, rendered_by(&spec("production"), &["--desired-state=custom-resource"]));
+    assert_eq!(items(&list(&custom)), custom, "what was rendered is no spec");
     let wrong = [
         (config(json!({"argocd-wave": "true"})), "data.argocd-wave: there is no such option"),
         (config(json!({"argocd-waves": "yes"})), "data.argocd-waves: is not \"true\" or \"false\""),
+        (config(json!({"desired-state": "crd"})), "data.desired-state: is not one of its values; write config-map or"),
         (
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}),
             "kind: is nothing that this function",

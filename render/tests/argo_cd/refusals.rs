@@ -89,6 +89,7 @@ fn parameters_that_are_wrong_are_named() {
         (r#"[{"name":"shards","string":"four"}]"#, "error: parameter `shards`: `four` is not a whole number"),
         (r#"[{"name":"shards","string":"2"}]"#, "error: parameter `shards`: 2 is not between 3 and 500"),
         (r#"[{"name":"version","string":"7.2"}]"#, "error: parameter `version`: `7.2`"),
+        (r#"[{"name":"desired-state","string":"crd"}]"#, "error: parameter `desired-state`: `crd` is not one of"),
         (r#"[{"name":"config","map":{"hzz":"1"}}]"#, "error: parameter `config`, directive `hzz`:"),
         (r#"[{"name":"specs","array":["../../README.md"]}]"#, "error: parameter `specs`:"),
         (r#"[{"name":"specs","array":["none.yaml"]}]"#, "error: cannot read none.yaml"),
