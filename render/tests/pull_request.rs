@@ -5,7 +5,7 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -135,9 +135,63 @@ fn a_wrong_spec_is_told_with_its_place_and_closes_the_gate() {
     assert_eq!(code, Some(3));
     assert!(comment.contains("## Valkey: a spec is wrong"), "{comment}");
     assert!(comment.contains("./specs/a.yaml:") && comment.contains("did you mean `shards`?"), "{comment}");
-    let (code, comment) = said(&Repository::between(&head, &right).diff(&[]));
-    assert_eq!(code, Some(3));
-    assert!(comment.contains("what there is cannot be read") && comment.contains("./specs/a.yaml:"), "{comment}");
+}
+
+#[test]
+fn whoever_mends_what_was_merged_wrong_may_be_let_through() {
+    let wrong = [("specs/a.yaml", production().replace("shards:", "shard:"))];
+    let twice = [("specs/a.yaml", production()), ("specs/b.yaml", production())];
+    let right = [("specs/a.yaml", production())];
+    for (base, reason) in [(&wrong[..], "./specs/a.yaml:"), (&twice, "`sessions` in namespace `shop` stands in")] {
+        let repository = Repository::between(base, &right);
+        let (code, comment) = said(&repository.diff(&[]));
+        assert_eq!(code, Some(4), "{comment}");
+        assert!(comment.contains("> **Dangerous: base-unreadable.**") && comment.contains(reason), "{comment}");
+        let (code, comment) = said(&repository.diff(&[("VALKEY_ALLOW", "valkey-allow/base-unreadable")]));
+        assert_eq!(code, Some(0), "{comment}");
+        assert!(comment.contains("> **Dangerous (allowed): base-unreadable.**"), "{comment}");
+        let (code, comment) = said(&Repository::between(base, &wrong).diff(&[]));
+        assert_eq!(code, Some(3), "{comment}");
+        assert!(comment.contains("## Valkey: a spec is wrong") && comment.contains("./specs/a.yaml:"), "{comment}");
+    }
+}
+
+#[test]
+fn no_name_of_a_file_is_a_way_past_the_gate() {
+    let base = [("specs/größe.yaml", production())];
+    let head = [("specs/größe.yaml", example("changes/tls-off.yaml"))];
+    assert_eq!(Repository::between(&base, &head).diff(&[]).status.code(), Some(4));
+    let quoted = [("specs/größe.yaml", production()), ("specs/a\"b.yaml", example("minimal.yaml"))];
+    let output = Repository::between(&base, &quoted).diff(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("rename these files"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_link_is_the_file_to_which_it_leads() {
+    let repository = Repository::new();
+    let link = |target: &str| {
+        repository.git(&["rm", "--quiet", "--ignore-unmatch", "specs/linked.yaml"]);
+        fs::create_dir_all(repository.path().join("specs")).unwrap();
+        symlink(target, repository.path().join("specs/linked.yaml")).unwrap();
+    };
+    let files = [("shared/sessions.yaml", production()), ("specs/minimal.yaml", example("minimal.yaml"))];
+    link("../shared/sessions.yaml");
+    repository.commit("base", &files);
+    let files = [("shared/sessions.yaml", example("changes/tls-off.yaml")), files[1].clone()];
+    link("../shared/sessions.yaml");
+    repository.commit("head", &files);
+    let (code, comment) = said(&repository.diff(&[]));
+    assert_eq!(code, Some(4), "{comment}");
+    assert!(comment.contains("> **Dangerous: tls-switched.**"), "{comment}");
+    for nowhere in ["../shared/moved.yaml", "/etc/hostname"] {
+        link(nowhere);
+        repository.git(&["tag", "--delete", "head"]);
+        repository.commit("head", &files);
+        let (code, comment) = said(&repository.diff(&[]));
+        assert_eq!(code, Some(3), "{comment}");
+        assert!(comment.contains("specs/linked.yaml: is a link that leads to no file"), "{comment}");
+    }
 }
 
 #[test]
