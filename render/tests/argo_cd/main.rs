@@ -43,6 +43,13 @@ impl Argo {
         Self::with(shipped())
     }
 
+    /// One whose Applications all name the plugin.
+    fn without_discovery() -> Self {
+        let mut plugin = shipped();
+        plugin.spec.discover = None;
+        Self::with(plugin)
+    }
+
     fn with(plugin: Plugin) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::new(plugin, &folder.path().join("work"));
@@ -270,6 +277,24 @@ fn a_parameter_picks_files_of_the_folder() {
     );
     assert_eq!(argo.target(&one).unwrap().objects.len(), 16);
     assert_eq!(argo.target(&generating("shop")).unwrap().objects.len(), 32);
+}
+
+#[test]
+fn an_application_that_names_the_plugin_gets_it_whatever_stands_beside_the_spec() {
+    let argo = Argo::new();
+    let whole = argo.generate(&generating("shop")).unwrap().stdout;
+    let of = |folder: &str, parameters: &str| {
+        argo.server.generate(&argo.upload(folder), &with_parameters(generating("shop"), parameters))
+    };
+    argo.write("clusters/sessions/kustomization.yaml", "resources: [sessions.yaml]");
+    assert_eq!(of("clusters/sessions", "null").unwrap().stdout, whole);
+    argo.write("regions/eu/sessions.yaml", &example("production"));
+    assert_eq!(of("regions", r#"[{"name":"specs","array":["eu"]}]"#).unwrap().stdout, whole);
+    let misspelled = r#"[{"name":"specs","array":["eu"]},{"name":"shard","string":"4"}]"#;
+    assert!(of("regions", misspelled).unwrap_err().contains("there is no such parameter"));
+    // It may be meant for another plugin, whose Application has settings and no name.
+    argo.write("others/values.yaml", "image: nginx");
+    assert!(of("others", r#"[{"name":"image","string":"nginx"}]"#).unwrap_err().contains("for its own"));
 }
 
 #[test]

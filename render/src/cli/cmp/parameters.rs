@@ -228,6 +228,13 @@ impl Parameters {
     }
 }
 
+/// The files and folders that the parameters ask for by name, a line for each; whether all else is right is told when they are rendered.
+pub(crate) fn specs_of(text: &str) -> String {
+    let given: Option<Vec<Given>> = serde_json::from_str(text).unwrap_or_default();
+    let specs = given.into_iter().flatten().filter(|given| given.name == Parameter::Specs.name());
+    specs.flat_map(|given| given.array.unwrap_or_default()).map(|file| format!("{file}\n")).collect()
+}
+
 fn said_of(name: &str, complaint: Complaint) -> Complaint {
     Complaint { message: format!("parameter `{name}`: {}", complaint.message), hint: complaint.hint }
 }
