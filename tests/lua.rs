@@ -77,6 +77,55 @@ fn taken(made: Value, before: &Value) -> Value {
     }
 }
 
+/// What `argocd-cm` holds of the scripts: health under one key, and all actions, in YAML once more, under another.
+fn installed() -> String {
+    let script = |path: &str, indent: usize| {
+        let text = fs::read_to_string(folder().join(path)).unwrap();
+        let line = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("{:indent$}{line}\n", "") };
+        text.lines().map(line).collect::<String>()
+    };
+    let key = |what: &str| format!("  resource.customizations.{what}.valkey-gitops.dev_ValkeyCluster: |\n");
+    let action = |name: &str| {
+        format!("    - name: {name}\n      action.lua: |\n{}", script(&format!("actions/{name}/action.lua"), 8))
+    };
+    "# What Argo CD knows of a ValkeyCluster, its health and two actions: made from the scripts in resource_customizations by a test.\n\
+     apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: argocd-cm\ndata:\n"
+        .to_owned()
+        + &key("health")
+        + &script("health.lua", 4)
+        + &key("actions")
+        + "    discovery.lua: |\n"
+        + &script("actions/discovery.lua", 6)
+        + "    definitions:\n"
+        + &action("pause")
+        + &action("resume")
+}
+
+#[test]
+fn what_is_installed_is_what_is_tested() {
+    let path = root().join("deploy/argocd/argocd-cm.yaml");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, installed()).unwrap();
+    }
+    let shipped = fs::read_to_string(path).unwrap();
+    assert!(shipped == installed(), "deploy/argocd/argocd-cm.yaml is out of date: run `make snapshots`");
+
+    let map: Value = serde_saphyr::from_str(&shipped).unwrap();
+    let at = |what: &str| {
+        map["data"][format!("resource.customizations.{what}.valkey-gitops.dev_ValkeyCluster")].as_str().unwrap()
+    };
+    let script = |path: &str| json!(fs::read_to_string(folder().join(path)).unwrap());
+    assert_eq!(json!(at("health")), script("health.lua"));
+    let actions: Value = serde_saphyr::from_str(at("actions")).unwrap();
+    assert_eq!(actions["discovery.lua"], script("actions/discovery.lua"));
+    let names = actions["definitions"].as_array().unwrap().iter().map(|action| {
+        let name = action["name"].as_str().unwrap();
+        assert_eq!(action["action.lua"], script(&format!("actions/{name}/action.lua")));
+        name
+    });
+    assert_eq!(names.collect::<Vec<_>>(), ["pause", "resume"], "each folder of actions");
+}
+
 #[test]
 fn the_health_of_an_object_is_what_its_status_says() {
     let tests = read("health_test.yaml");

@@ -212,7 +212,9 @@ const REPO_SERVER: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {nam
 #[test]
 fn the_plugin_is_added_to_argo_cd() {
     let workshop = Workshop::new();
-    workshop.write("argocd/install.yaml", REPO_SERVER);
+    let settings =
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-cm}\ndata: {url: https://argocd.example.com}\n";
+    workshop.write("argocd/install.yaml", &(REPO_SERVER.to_owned() + settings));
     workshop.write("argocd/kustomization.yaml", "resources: [install.yaml]\ncomponents: [../deploy/argocd]\n");
     let built = workshop.build("argocd").unwrap();
     let server = &built["Deployment/argocd-repo-server"];
@@ -240,6 +242,11 @@ fn the_plugin_is_added_to_argo_cd() {
     let config = &volume.config_map.as_ref().unwrap().name;
     let shipped = fs::read_to_string(root().join("deploy/argocd/plugin.yaml")).unwrap();
     assert_eq!(built[&format!("ConfigMap/{config}")]["data"][file.sub_path.as_deref().unwrap()], json!(shipped));
+
+    let settings = built["ConfigMap/argocd-cm"]["data"].as_object().unwrap();
+    assert_eq!(settings.len(), 3, "what is there stays: {settings:?}");
+    let health = read(&root().join("deploy/argocd/argocd-cm.yaml"))["data"].as_object().unwrap().clone();
+    assert!(health.iter().all(|(key, script)| settings[key] == *script));
 }
 
 #[test]
