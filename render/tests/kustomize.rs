@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -190,6 +190,23 @@ fn newer_versions_pass_arguments() {
     assert_eq!(workshop.build_by("5.8", "deploy/kustomize/generated").unwrap(), shipped);
     let refusal = workshop.build_by("5.6", "deploy/kustomize/generated").unwrap_err();
     assert!(refusal.contains("unknown field \"args\""), "{refusal}");
+}
+
+/// Docker, as far as kustomize needs it for a function: an image is started by its entry point, with no network and as nobody.
+const DOCKER: &str = "#!/bin/sh\ncase \"$*\" in\n'run '*'--network none --user nobody '*' valkey-gitops/valkey-render-fn:0.1.0') \
+                      exec valkey-render-fn ;;\nesac\necho \"$*\" >&2\nexit 1\n";
+
+#[test]
+fn a_function_may_be_an_image() {
+    let workshop = Workshop::new();
+    let shipped = workshop.build("deploy/kustomize/staging").unwrap();
+    workshop.write("bin/docker", DOCKER);
+    fs::set_permissions(workshop.path("bin/docker"), fs::Permissions::from_mode(0o755)).unwrap();
+    let page = fs::read_to_string(root().join("docs/kustomize.md")).unwrap();
+    let image = "container: {image: valkey-gitops/valkey-render-fn:0.1.0}";
+    assert!(page.contains(image) && image.contains(env!("CARGO_PKG_VERSION")));
+    workshop.change("deploy/kustomize/rendering/function.yaml", "exec: {path: valkey-render-fn}", image);
+    assert_eq!(workshop.build("deploy/kustomize/staging").unwrap(), shipped);
 }
 
 #[test]
