@@ -97,4 +97,4 @@ target/tools/bin/cargo-fuzz:
 snapshots:
 	INSTA_UPDATE=always cargo test -p valkey-render --test snapshots
 	INSTA_UPDATE=always cargo test -p planner-world --test stories
-	UPDATE=1 cargo test -p end-to-end --test documentation --test lua
+	UPDATE=1 cargo test -p end-to-end --test documentation --test lua --test rights

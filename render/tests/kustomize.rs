@@ -219,6 +219,14 @@ fn waves_are_an_option_of_the_transformer() {
     assert_eq!(text_at(&built["Certificate/staging-sessions"], note), "-2");
 }
 
+#[test]
+fn the_definition_comes_with_the_roles_of_those_who_use_it() {
+    let built = Workshop::new().build("deploy/kubernetes/custom-resource").unwrap();
+    assert_eq!(built.keys().filter(|name| name.starts_with("ClusterRole/")).count(), 3);
+    let printed = objects(&text(&run(&["crd"]).stdout));
+    assert!(printed.iter().all(|(name, definition)| built[name] == *definition));
+}
+
 /// The repo-server of an installation, as far as the plugin is added to it.
 const REPO_SERVER: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: argocd-repo-server}\nspec:\n  selector:\n    \
                            matchLabels: {app.kubernetes.io/name: argocd-repo-server}\n  template:\n    metadata:\n      labels: \
