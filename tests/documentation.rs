@@ -95,6 +95,18 @@ fn the_reference_is_what_the_types_say() {
 }
 
 #[test]
+fn the_schema_that_editors_find_is_what_the_types_say() {
+    let file = spec::SCHEMA_ID.split_once("/main/").unwrap().1;
+    let path = root().join(file);
+    let schema = serde_json::to_string_pretty(&spec::json_schema()).unwrap() + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &schema).unwrap();
+    }
+    assert!(std::fs::read_to_string(&path).unwrap() == schema, "{file} is out of date: run `make snapshots`");
+    assert_eq!(spec::json_schema()["$id"], spec::SCHEMA_ID);
+}
+
+#[test]
 fn every_link_of_the_documents_leads_somewhere() {
     let pages = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
