@@ -4,7 +4,8 @@
 
 use std::fs;
 
-use support::{examples, manifest, root};
+use serde_json::Value;
+use support::{examples, manifest, root, small_with};
 
 /// The instructions of each stage, with continued lines joined; the first is `FROM`.
 fn stages() -> Vec<Vec<String>> {
@@ -50,6 +51,41 @@ fn an_image_holds_one_program_and_runs_it_as_nobody() {
             assert_eq!(labels.matches(&label).count(), 1, "{program}: {name}");
         }
     }
+}
+
+#[test]
+fn every_way_in_says_where_images_come_from_and_where_their_names_go() {
+    let page = |name: &str| fs::read_to_string(root().join("docs").join(name)).unwrap();
+    for way in ["argo-cd.md", "flux.md", "kubectl.md", "kustomize.md"] {
+        assert!(page(way).contains("](images.md"), "{way}");
+    }
+    let images = page("images.md");
+    let mut blocks = images.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let said: Value = serde_saphyr::from_str(blocks.next().unwrap()).unwrap();
+    let spec =
+        small_with(&[("/spec/agent", said["spec"]["agent"].clone()), ("/spec/image", said["spec"]["image"].clone())]);
+    let rendered = manifest(&support::clusters(&spec.to_string())[0]).to_yaml();
+    let image = said["spec"]["agent"]["image"].as_str().unwrap();
+    assert!(image.ends_with(concat!(":", env!("CARGO_PKG_VERSION"))));
+    assert!(rendered.contains(&format!("image: {image}\n")), "{rendered}");
+
+    let kustomization: Value = serde_saphyr::from_str(blocks.next().unwrap()).unwrap();
+    let sidecar = fs::read_to_string(root().join("deploy/argocd/repo-server.yaml")).unwrap();
+    let name = kustomization["images"][0]["name"].as_str().unwrap();
+    assert!(sidecar.contains(&format!("image: {name}:")), "{name}");
+}
+
+#[test]
+fn the_authority_that_is_shipped_is_the_one_that_a_new_spec_names() {
+    let text = fs::read_to_string(root().join("deploy/kubernetes/internal-ca.yaml")).unwrap();
+    let shipped: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let starter = fs::read_to_string(root().join("render/src/cli/starter.yaml")).unwrap();
+    let starter: Value = serde_saphyr::from_str(&starter).unwrap();
+    let wanted = &starter["spec"]["tls"]["issuerRef"];
+    let issuer = shipped.last().unwrap();
+    assert_eq!([&issuer["kind"], &issuer["metadata"]["name"]], [&wanted["kind"], &wanted["name"]]);
+    assert_eq!(issuer["spec"]["ca"]["secretName"], shipped[1]["spec"]["secretName"]);
+    assert_eq!(shipped[1]["spec"]["issuerRef"]["name"], shipped[0]["metadata"]["name"]);
 }
 
 #[test]
