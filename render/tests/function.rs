@@ -166,15 +166,18 @@ fn two_specs_of_one_cluster_are_one_too_many() {
 
 #[test]
 fn what_was_renamed_after_it_was_rendered_is_refused() {
-    let objects = rendered(&spec("production"));
-    assert_eq!(items(&list(&objects)), objects);
-    for (pointer, value) in [("/metadata/name", "blue-sessions-desired"), ("/metadata/namespace", "checkout")] {
-        let is_meant = |object: &Value| object["metadata"]["name"] == "sessions-desired";
-        let rename = |object: Value| if is_meant(&object) { with(object, pointer, json!(value)) } else { object };
-        let renamed = objects.iter().cloned().map(rename);
-        let (code, answer, _) = call(&list(&renamed.collect::<Vec<_>>()));
-        let message = answer["results"][0]["message"].as_str().unwrap();
-        assert!(code == 3 && message.contains("was rendered as `sessions-desired` in namespace `shop`"), "{answer}");
+    for form in ["--desired-state=config-map", "--desired-state=custom-resource"] {
+        let objects = rendered_by(&spec("production"), &[form]);
+        assert_eq!(items(&list(&objects)), objects);
+        for (pointer, value) in [("/metadata/name", "blue-sessions-config"), ("/metadata/namespace", "checkout")] {
+            let is_meant = |object: &Value| object["metadata"]["name"] == "sessions-config";
+            let rename = |object: Value| if is_meant(&object) { with(object, pointer, json!(value)) } else { object };
+            let renamed = objects.iter().cloned().map(rename);
+            let (code, answer, _) = call(&list(&renamed.collect::<Vec<_>>()));
+            let message = answer["results"][0]["message"].as_str().unwrap_or_default();
+            assert_eq!(code, 3, "{form} {value}");
+            assert!(message.contains("was rendered as `sessions-config` in namespace `shop`"), "{message}");
+        }
     }
 }
 

@@ -148,7 +148,7 @@ fn what_renames_objects_after_they_were_rendered_is_refused() {
         let workshop = Workshop::new();
         workshop.change("deploy/kustomize/overlay/kustomization.yaml", "resources:", &format!("{change}\nresources:"));
         let refusal = workshop.build("deploy/kustomize/overlay").unwrap_err();
-        let expected = "was rendered as `sessions-desired` in namespace `shop`";
+        let expected = "was rendered as `sessions-config` in namespace `shop`";
         assert!(refusal.contains(expected) && refusal.contains(was), "{change}: {refusal}");
     }
 }
