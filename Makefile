@@ -43,7 +43,7 @@ check: prepare
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
-	shellcheck deploy/ci/post-to-github deploy/ci/valkey-diff deploy/flux/push-artifact deploy/flux/render-branch tests/tools/debian-packages tests/tools/demo tests/tools/demo-render tests/tools/kustomize-versions tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
+	shellcheck deploy/ci/post-to-github deploy/ci/valkey-diff deploy/ci/withdraw-labels deploy/flux/push-artifact deploy/flux/render-branch tests/tools/debian-packages tests/tools/demo tests/tools/demo-render tests/tools/kustomize-versions tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
 	target/tools/bin/cargo-insta test --workspace --check --unreferenced=reject --test snapshots --test stories
 
 bench: prepare build servers
@@ -97,4 +97,4 @@ target/tools/bin/cargo-fuzz:
 snapshots:
 	INSTA_UPDATE=always cargo test -p valkey-render --test snapshots
 	INSTA_UPDATE=always cargo test -p planner-world --test stories
-	UPDATE=1 cargo test -p end-to-end --test documentation
+	UPDATE=1 cargo test -p end-to-end --test documentation --test lua --test rights
