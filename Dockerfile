@@ -1,6 +1,7 @@
 # An image for each program, with the program and nothing else: no shell, no libc, nobody's user, and nothing to write to.
 #
 #   docker build --target valkey-render --tag valkey-gitops/valkey-render:0.1.0 .
+#   docker build --target valkey-render-fn --tag valkey-gitops/valkey-render-fn:0.1.0 .
 #   docker build --target valkey-topology-agent --tag valkey-gitops/valkey-topology-agent:0.1.0 .
 #
 # For several architectures at once, each built on a machine of its own or emulated:
@@ -19,30 +20,35 @@ RUN host="$(rustc -vV | sed -n 's/^host: //p')" \
  && cargo build --locked --profile small --target "$host" --package valkey-topology-agent \
  && mkdir /out \
  && cp "target/$host/release/valkey-render" "target/$host/small/valkey-topology-agent" /out/ \
- && ln -s valkey-render /out/valkey-render-fn
+ && ln -s valkey-render /out/valkey-render-fn \
+ && echo 'nobody:x:65534:65534:nobody:/:' >/out/passwd
 
-FROM scratch AS valkey-render
+# What all images have.
+FROM scratch AS image
 ARG VERSION=0.1.0
 ARG REVISION=unknown
-LABEL org.opencontainers.image.title="valkey-render" \
-      org.opencontainers.image.description="Renders a ValkeyCluster spec into plain Kubernetes YAML." \
-      org.opencontainers.image.source="https://github.com/valkey-gitops/valkey-gitops" \
+LABEL org.opencontainers.image.source="https://github.com/valkey-gitops/valkey-gitops" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=build /out/valkey-render /out/valkey-render-fn /usr/local/bin/
 USER 65532:65532
+
+FROM image AS valkey-render
+LABEL org.opencontainers.image.title="valkey-render" \
+      org.opencontainers.image.description="Renders a ValkeyCluster spec into plain Kubernetes YAML."
+COPY --from=build /out/valkey-render /out/valkey-render-fn /usr/local/bin/
 ENTRYPOINT ["/usr/local/bin/valkey-render"]
 
-FROM scratch AS valkey-topology-agent
-ARG VERSION=0.1.0
-ARG REVISION=unknown
+# kustomize and kpt start a function by its entry point, and as the user `nobody`, whose number Docker looks up in the image.
+FROM image AS valkey-render-fn
+LABEL org.opencontainers.image.title="valkey-render-fn" \
+      org.opencontainers.image.description="Renders ValkeyCluster specs as a function of kustomize and kpt."
+COPY --from=build /out/passwd /etc/
+COPY --from=build /out/valkey-render /out/valkey-render-fn /usr/local/bin/
+ENTRYPOINT ["/usr/local/bin/valkey-render-fn"]
+
+FROM image AS valkey-topology-agent
 LABEL org.opencontainers.image.title="valkey-topology-agent" \
-      org.opencontainers.image.description="Looks after one Valkey cluster on Kubernetes." \
-      org.opencontainers.image.source="https://github.com/valkey-gitops/valkey-gitops" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.description="Looks after one Valkey cluster on Kubernetes."
 COPY --from=build /out/valkey-topology-agent /usr/local/bin/
-USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/valkey-topology-agent"]

@@ -46,9 +46,9 @@ test-large: prepare servers kustomize build programs
 
 check: prepare
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --test kubectl --test agent -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
-	shellcheck deploy/ci/post-to-github deploy/ci/valkey-diff deploy/flux/push-artifact deploy/flux/render-branch tests/tools/debian-packages tests/tools/demo tests/tools/demo-render tests/tools/kustomize-versions tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
+	shellcheck deploy/ci/post-to-github deploy/ci/valkey-diff deploy/ci/withdraw-labels deploy/flux/push-artifact deploy/flux/render-branch tests/tools/debian-packages tests/tools/demo tests/tools/demo-render tests/tools/kustomize-versions tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
 	target/tools/bin/cargo-insta test --workspace --check --unreferenced=reject --test snapshots --test stories
 
 bench: prepare build servers
@@ -102,4 +102,4 @@ target/tools/bin/cargo-fuzz:
 snapshots:
 	INSTA_UPDATE=always cargo test -p valkey-render --test snapshots
 	INSTA_UPDATE=always cargo test -p planner-world --test stories
-	UPDATE=1 cargo test -p end-to-end --test documentation
+	UPDATE=1 cargo test -p end-to-end --test documentation --test lua --test rights

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use support::root;
@@ -95,6 +95,18 @@ fn the_reference_is_what_the_types_say() {
 }
 
 #[test]
+fn the_schema_that_editors_find_is_what_the_types_say() {
+    let file = spec::SCHEMA_ID.split_once("/main/").unwrap().1;
+    let path = root().join(file);
+    let schema = serde_json::to_string_pretty(&spec::json_schema()).unwrap() + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &schema).unwrap();
+    }
+    assert!(std::fs::read_to_string(&path).unwrap() == schema, "{file} is out of date: run `make snapshots`");
+    assert_eq!(spec::json_schema()["$id"], spec::SCHEMA_ID);
+}
+
+#[test]
 fn every_link_of_the_documents_leads_somewhere() {
     let pages = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
@@ -105,7 +117,24 @@ fn every_link_of_the_documents_leads_somewhere() {
         let text = std::fs::read_to_string(&document).unwrap();
         let folder = document.parent().unwrap().to_owned();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            assert!(link.starts_with("http") || folder.join(link).exists(), "{}: {link}", document.display());
+            assert!(link.starts_with("http") || leads_somewhere(&folder, link), "{}: {link}", document.display());
         }
     }
+}
+
+/// Whether there is such a file, with such a heading if the link names one.
+fn leads_somewhere(folder: &Path, link: &str) -> bool {
+    let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
+    let path = folder.join(file);
+    let has = |heading: &str| {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        text.lines().filter(|line| line.starts_with('#')).any(|line| anchor(line) == heading)
+    };
+    path.exists() && heading.is_none_or(has)
+}
+
+/// What a heading is called in a link.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    words.chars().filter(|sign| sign.is_alphanumeric() || " -_".contains(*sign)).collect::<String>().replace(' ', "-")
 }

@@ -88,6 +88,19 @@ fn flux_takes_an_object_for_what_kstatus_does() {
 }
 
 #[test]
+fn the_definition_is_there_before_the_clusters_and_stays() {
+    let documents = documents("custom-resource.yaml");
+    let (source, first) = (&documents[0], &documents[1]);
+    assert_eq!((&first["spec"]["prune"], &first["spec"]["wait"]), (&false.into(), &true.into()));
+    assert_eq!(first["spec"]["sourceRef"]["name"], source["metadata"]["name"]);
+    assert_eq!(source["spec"]["ref"]["tag"], format!("v{}", env!("CARGO_PKG_VERSION")));
+    let folder = root().join(first["spec"]["path"].as_str().unwrap());
+    assert!(folder.join("kustomization.yaml").exists() && folder.join("definition.yaml").exists());
+    let page = fs::read_to_string(root().join("docs/flux.md")).unwrap();
+    assert!(page.contains(&format!("dependsOn:\n  - name: {}\n", first["metadata"]["name"].as_str().unwrap())));
+}
+
+#[test]
 fn what_vanishes_by_mistake_takes_no_data_along() {
     for file in ["oci.yaml", "branch.yaml"] {
         let documents = documents(file);

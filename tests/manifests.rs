@@ -273,3 +273,12 @@ fn what_the_agent_owns_is_absent() {
     }
     assert!(documents.iter().all(|document| document.get("status").is_none() && document["kind"] != "Secret"));
 }
+
+#[test]
+fn a_cluster_that_is_not_as_it_should_be_is_not_ready_at_the_next_look() {
+    let manifest = manifest(&clusters(&small().to_string())[0]);
+    let agent = manifest.documents().iter().find(|document| document.identity().kind == "Deployment").unwrap();
+    let agent: Value = serde_saphyr::from_str(agent.yaml()).unwrap();
+    let probe = &agent["spec"]["template"]["spec"]["containers"][0]["readinessProbe"];
+    assert_eq!([&probe["periodSeconds"], &probe["failureThreshold"]], [&json!(1), &json!(1)]);
+}

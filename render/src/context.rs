@@ -33,6 +33,26 @@ pub enum DesiredState {
     CustomResource,
 }
 
+impl DesiredState {
+    /// All places.
+    pub const ALL: [Self; 2] = [Self::ConfigMap, Self::CustomResource];
+
+    /// How it is written, wherever one may choose.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "config-map",
+            Self::CustomResource => "custom-resource",
+        }
+    }
+
+    /// The one that is written so.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|form| form.as_str() == text)
+    }
+}
+
 /// Labels or a selector.
 type Labels = BTreeMap<String, String>;
 

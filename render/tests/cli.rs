@@ -307,6 +307,9 @@ fn what_init_prints_is_valid_and_what_it_says() {
     let output = run_with_input(&["validate"], &starter);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "shop/carts: valid\n".to_owned()));
     assert_eq!(code(&["init", "Carts"]), Some(2));
+    let schema: serde_json::Value = serde_json::from_slice(&run(&["schema"]).stdout).unwrap();
+    let first = format!("# yaml-language-server: $schema={}\n", schema["$id"].as_str().unwrap());
+    assert!(text(&starter).starts_with(&first), "editors know what it is");
 }
 
 #[test]

@@ -16,7 +16,12 @@ fn spec(name: &str) -> Value {
 }
 
 fn rendered(spec: &Value) -> Vec<Value> {
-    let output = run_with_input(&["render", "--format", "json"], spec.to_string().as_bytes()).stdout;
+    rendered_by(spec, &[])
+}
+
+fn rendered_by(spec: &Value, flags: &[&str]) -> Vec<Value> {
+    let words = [&["render", "--format", "json"], flags].concat();
+    let output = run_with_input(&words, spec.to_string().as_bytes()).stdout;
     serde_json::Deserializer::from_slice(&output).into_iter().collect::<Result<_, _>>().unwrap()
 }
 
@@ -161,15 +166,18 @@ fn two_specs_of_one_cluster_are_one_too_many() {
 
 #[test]
 fn what_was_renamed_after_it_was_rendered_is_refused() {
-    let objects = rendered(&spec("production"));
-    assert_eq!(items(&list(&objects)), objects);
-    for (pointer, value) in [("/metadata/name", "blue-sessions-desired"), ("/metadata/namespace", "checkout")] {
-        let is_meant = |object: &Value| object["metadata"]["name"] == "sessions-desired";
-        let rename = |object: Value| if is_meant(&object) { with(object, pointer, json!(value)) } else { object };
-        let renamed = objects.iter().cloned().map(rename);
-        let (code, answer, _) = call(&list(&renamed.collect::<Vec<_>>()));
-        let message = answer["results"][0]["message"].as_str().unwrap();
-        assert!(code == 3 && message.contains("was rendered as `sessions-desired` in namespace `shop`"), "{answer}");
+    for form in ["--desired-state=config-map", "--desired-state=custom-resource"] {
+        let objects = rendered_by(&spec("production"), &[form]);
+        assert_eq!(items(&list(&objects)), objects);
+        for (pointer, value) in [("/metadata/name", "blue-sessions-config"), ("/metadata/namespace", "checkout")] {
+            let is_meant = |object: &Value| object["metadata"]["name"] == "sessions-config";
+            let rename = |object: Value| if is_meant(&object) { with(object, pointer, json!(value)) } else { object };
+            let renamed = objects.iter().cloned().map(rename);
+            let (code, answer, _) = call(&list(&renamed.collect::<Vec<_>>()));
+            let message = answer["results"][0]["message"].as_str().unwrap_or_default();
+            assert_eq!(code, 3, "{form} {value}");
+            assert!(message.contains("was rendered as `sessions-config` in namespace `shop`"), "{message}");
+        }
     }
 }
 
@@ -185,9 +193,14 @@ fn options_come_in_a_config_map_and_are_known() {
     let waves = items(&configured(config(json!({"argocd-waves": "true"}))));
     assert_eq!(waves[0]["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"], "-3");
     assert_eq!(items(&configured(config(json!({"argocd-waves": "false"})))), rendered(&spec("production")));
+    assert_eq!(items(&configured(config(json!({"desired-state": "config-map"})))), rendered(&spec("production")));
+    let custom = items(&configured(config(json!({"desired-state": "custom-resource"}))));
+    assert_eq!(custom, rendered_by(&spec("production"), &["--desired-state=custom-resource"]));
+    assert_eq!(items(&list(&custom)), custom, "what was rendered is no spec");
     let wrong = [
         (config(json!({"argocd-wave": "true"})), "data.argocd-wave: there is no such option"),
         (config(json!({"argocd-waves": "yes"})), "data.argocd-waves: is not \"true\" or \"false\""),
+        (config(json!({"desired-state": "crd"})), "data.desired-state: is not one of its values; write config-map or"),
         (
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}),
             "kind: is nothing that this function",

@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -148,7 +148,7 @@ fn what_renames_objects_after_they_were_rendered_is_refused() {
         let workshop = Workshop::new();
         workshop.change("deploy/kustomize/overlay/kustomization.yaml", "resources:", &format!("{change}\nresources:"));
         let refusal = workshop.build("deploy/kustomize/overlay").unwrap_err();
-        let expected = "was rendered as `sessions-desired` in namespace `shop`";
+        let expected = "was rendered as `sessions-config` in namespace `shop`";
         assert!(refusal.contains(expected) && refusal.contains(was), "{change}: {refusal}");
     }
 }
@@ -192,6 +192,23 @@ fn newer_versions_pass_arguments() {
     assert!(refusal.contains("unknown field \"args\""), "{refusal}");
 }
 
+/// Docker, as far as kustomize needs it for a function: an image is started by its entry point, with no network and as nobody.
+const DOCKER: &str = "#!/bin/sh\ncase \"$*\" in\n'run '*'--network none --user nobody '*' valkey-gitops/valkey-render-fn:0.1.0') \
+                      exec valkey-render-fn ;;\nesac\necho \"$*\" >&2\nexit 1\n";
+
+#[test]
+fn a_function_may_be_an_image() {
+    let workshop = Workshop::new();
+    let shipped = workshop.build("deploy/kustomize/staging").unwrap();
+    workshop.write("bin/docker", DOCKER);
+    fs::set_permissions(workshop.path("bin/docker"), fs::Permissions::from_mode(0o755)).unwrap();
+    let page = fs::read_to_string(root().join("docs/kustomize.md")).unwrap();
+    let image = "container: {image: valkey-gitops/valkey-render-fn:0.1.0}";
+    assert!(page.contains(image) && image.contains(env!("CARGO_PKG_VERSION")));
+    workshop.change("deploy/kustomize/rendering/function.yaml", "exec: {path: valkey-render-fn}", image);
+    assert_eq!(workshop.build("deploy/kustomize/staging").unwrap(), shipped);
+}
+
 #[test]
 fn waves_are_an_option_of_the_transformer() {
     let workshop = Workshop::new();
@@ -200,6 +217,14 @@ fn waves_are_an_option_of_the_transformer() {
     let built = workshop.build("deploy/kustomize/staging").unwrap();
     let note = "/metadata/annotations/argocd.argoproj.io~1sync-wave";
     assert_eq!(text_at(&built["Certificate/staging-sessions"], note), "-2");
+}
+
+#[test]
+fn the_definition_comes_with_the_roles_of_those_who_use_it() {
+    let built = Workshop::new().build("deploy/kubernetes/custom-resource").unwrap();
+    assert_eq!(built.keys().filter(|name| name.starts_with("ClusterRole/")).count(), 3);
+    let printed = objects(&text(&run(&["crd"]).stdout));
+    assert!(printed.iter().all(|(name, definition)| built[name] == *definition));
 }
 
 /// The repo-server of an installation, as far as the plugin is added to it.
@@ -212,7 +237,9 @@ const REPO_SERVER: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {nam
 #[test]
 fn the_plugin_is_added_to_argo_cd() {
     let workshop = Workshop::new();
-    workshop.write("argocd/install.yaml", REPO_SERVER);
+    let settings =
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-cm}\ndata: {url: https://argocd.example.com}\n";
+    workshop.write("argocd/install.yaml", &(REPO_SERVER.to_owned() + settings));
     workshop.write("argocd/kustomization.yaml", "resources: [install.yaml]\ncomponents: [../deploy/argocd]\n");
     let built = workshop.build("argocd").unwrap();
     let server = &built["Deployment/argocd-repo-server"];
@@ -240,6 +267,11 @@ fn the_plugin_is_added_to_argo_cd() {
     let config = &volume.config_map.as_ref().unwrap().name;
     let shipped = fs::read_to_string(root().join("deploy/argocd/plugin.yaml")).unwrap();
     assert_eq!(built[&format!("ConfigMap/{config}")]["data"][file.sub_path.as_deref().unwrap()], json!(shipped));
+
+    let settings = built["ConfigMap/argocd-cm"]["data"].as_object().unwrap();
+    assert_eq!(settings.len(), 3, "what is there stays: {settings:?}");
+    let health = read(&root().join("deploy/argocd/argocd-cm.yaml"))["data"].as_object().unwrap().clone();
+    assert!(health.iter().all(|(key, script)| settings[key] == *script));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -135,9 +135,63 @@ fn a_wrong_spec_is_told_with_its_place_and_closes_the_gate() {
     assert_eq!(code, Some(3));
     assert!(comment.contains("## Valkey: a spec is wrong"), "{comment}");
     assert!(comment.contains("./specs/a.yaml:") && comment.contains("did you mean `shards`?"), "{comment}");
-    let (code, comment) = said(&Repository::between(&head, &right).diff(&[]));
-    assert_eq!(code, Some(3));
-    assert!(comment.contains("what there is cannot be read") && comment.contains("./specs/a.yaml:"), "{comment}");
+}
+
+#[test]
+fn whoever_mends_what_was_merged_wrong_may_be_let_through() {
+    let wrong = [("specs/a.yaml", production().replace("shards:", "shard:"))];
+    let twice = [("specs/a.yaml", production()), ("specs/b.yaml", production())];
+    let right = [("specs/a.yaml", production())];
+    for (base, reason) in [(&wrong[..], "./specs/a.yaml:"), (&twice, "`sessions` in namespace `shop` stands in")] {
+        let repository = Repository::between(base, &right);
+        let (code, comment) = said(&repository.diff(&[]));
+        assert_eq!(code, Some(4), "{comment}");
+        assert!(comment.contains("> **Dangerous: base-unreadable.**") && comment.contains(reason), "{comment}");
+        let (code, comment) = said(&repository.diff(&[("VALKEY_ALLOW", "valkey-allow/base-unreadable")]));
+        assert_eq!(code, Some(0), "{comment}");
+        assert!(comment.contains("> **Dangerous (allowed): base-unreadable.**"), "{comment}");
+        let (code, comment) = said(&Repository::between(base, &wrong).diff(&[]));
+        assert_eq!(code, Some(3), "{comment}");
+        assert!(comment.contains("## Valkey: a spec is wrong") && comment.contains("./specs/a.yaml:"), "{comment}");
+    }
+}
+
+#[test]
+fn no_name_of_a_file_is_a_way_past_the_gate() {
+    let base = [("specs/größe.yaml", production())];
+    let head = [("specs/größe.yaml", example("changes/tls-off.yaml"))];
+    assert_eq!(Repository::between(&base, &head).diff(&[]).status.code(), Some(4));
+    let quoted = [("specs/größe.yaml", production()), ("specs/a\"b.yaml", example("minimal.yaml"))];
+    let output = Repository::between(&base, &quoted).diff(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("rename these files"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_link_is_the_file_to_which_it_leads() {
+    let repository = Repository::new();
+    let link = |target: &str| {
+        repository.git(&["rm", "--quiet", "--ignore-unmatch", "specs/linked.yaml"]);
+        fs::create_dir_all(repository.path().join("specs")).unwrap();
+        symlink(target, repository.path().join("specs/linked.yaml")).unwrap();
+    };
+    let files = [("shared/sessions.yaml", production()), ("specs/minimal.yaml", example("minimal.yaml"))];
+    link("../shared/sessions.yaml");
+    repository.commit("base", &files);
+    let files = [("shared/sessions.yaml", example("changes/tls-off.yaml")), files[1].clone()];
+    link("../shared/sessions.yaml");
+    repository.commit("head", &files);
+    let (code, comment) = said(&repository.diff(&[]));
+    assert_eq!(code, Some(4), "{comment}");
+    assert!(comment.contains("> **Dangerous: tls-switched.**"), "{comment}");
+    for nowhere in ["../shared/moved.yaml", "/etc/hostname"] {
+        link(nowhere);
+        repository.git(&["tag", "--delete", "head"]);
+        repository.commit("head", &files);
+        let (code, comment) = said(&repository.diff(&[]));
+        assert_eq!(code, Some(3), "{comment}");
+        assert!(comment.contains("specs/linked.yaml: is a link that leads to no file"), "{comment}");
+    }
 }
 
 #[test]
@@ -149,20 +203,29 @@ fn a_spec_may_move_to_another_file() {
     assert!(comment.contains("## Valkey: nothing changes\n"), "{comment}");
 }
 
-/// A `gh` that has these comments, and writes down what it is asked for.
-fn forge(repository: &Repository, comments: &str, comment: &str) -> String {
-    let script = format!(
-        "case $* in *--jq*) echo '{comments}' ;; *) for word; do printf '%s\\n' \"$word\"; done >\"$ASKED\" ;; esac\n"
+/// A script, where `gh` answers what is asked for with this, and writes down what it is told.
+fn with_forge(repository: &Repository, script: &str, answer: &str) -> Command {
+    let forge = format!(
+        "case $* in *--jq*) printf '{answer}\\n' ;; *) for word; do printf '%s\\n' \"$word\"; done >>\"$ASKED\" ;; esac\n"
     );
+    repository.program("gh", &forge);
     let folder = repository.path().join(".git");
-    repository.program("gh", &script);
-    fs::write(folder.join("comment"), comment).unwrap();
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
-    let (asked, summary) = (folder.join("asked"), folder.join("summary"));
-    let output = Command::new(root().join("deploy/ci/post-to-github"))
-        .arg(folder.join("comment"))
+    let mut command = Command::new(root().join("deploy/ci").join(script));
+    command
         .envs([("PATH", path.as_str()), ("GITHUB_REPOSITORY", "shop/clusters"), ("PULL_REQUEST", "7")])
-        .envs([("ASKED", &asked), ("GITHUB_STEP_SUMMARY", &summary)])
+        .env("ASKED", folder.join("asked"));
+    command
+}
+
+/// What is told when a comment is posted where there are these.
+fn forge(repository: &Repository, comments: &str, comment: &str) -> String {
+    let folder = repository.path().join(".git");
+    fs::write(folder.join("comment"), comment).unwrap();
+    let (asked, summary) = (folder.join("asked"), folder.join("summary"));
+    let output = with_forge(repository, "post-to-github", comments)
+        .arg(folder.join("comment"))
+        .env("GITHUB_STEP_SUMMARY", &summary)
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -179,4 +242,57 @@ fn on_github_there_is_one_comment_that_is_kept_up_to_date() {
     assert!(asked.contains("--method PATCH repos/shop/clusters/issues/comments/42 --field body=@"), "{asked}");
     let asked = forge(&Repository::new(), "", "## Valkey: nothing changes\n");
     assert_eq!(asked, "", "who changes no cluster is not told so");
+}
+
+#[test]
+fn labels_are_withdrawn_from_other_commits_and_one_that_stays_closes_the_gate() {
+    let repository = Repository::new();
+    let labels = "valkey-allow%%2Ftls-switched\\nvalkey-allow%%2Fdowngrade";
+    let output = with_forge(&repository, "withdraw-labels", labels).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let asked = fs::read_to_string(repository.path().join(".git/asked")).unwrap().replace('\n', " ");
+    for label in ["valkey-allow%2Ftls-switched", "valkey-allow%2Fdowngrade"] {
+        assert!(asked.contains(&format!("--method DELETE repos/shop/clusters/issues/7/labels/{label} ")), "{asked}");
+    }
+    let mut refused = with_forge(&repository, "withdraw-labels", labels);
+    let output = refused.env("ASKED", repository.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("by hand"), "{}", text(&output.stderr));
+}
+
+/// What a step of the workflow runs, as the runner does.
+fn step(repository: &Repository, name: &str) -> Output {
+    let workflow = fs::read_to_string(root().join("deploy/ci/github-workflow.yaml")).unwrap();
+    let workflow: serde_json::Value = serde_saphyr::from_str(&workflow).unwrap();
+    let steps = workflow["jobs"]["diff"]["steps"].as_array().unwrap();
+    let step = steps.iter().find(|step| step["name"] == name).unwrap();
+    Command::new("bash")
+        .args(["-e", "-c", step["run"].as_str().unwrap()])
+        .current_dir(repository.path())
+        .envs([("BASE", "base"), ("HEAD", "head")])
+        .env("RUNNER_TEMP", repository.path().join(".git"))
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_pull_request_does_not_replace_the_gate_in_itself() {
+    let script = |name: &str| fs::read_to_string(root().join("deploy/ci").join(name)).unwrap();
+    let mut base = vec![
+        ("specs/a.yaml", production()),
+        ("deploy/ci/valkey-diff", script("valkey-diff")),
+        ("deploy/ci/post-to-github", "#!/bin/sh\ncp \"$1\" \"$RUNNER_TEMP/posted\"\n".to_owned()),
+        ("deploy/ci/withdraw-labels", script("withdraw-labels")),
+    ];
+    let repository = Repository::new();
+    repository.commit("base", &base);
+    base[0].1 = example("changes/tls-off.yaml");
+    base[1].1 = "#!/bin/sh\n".to_owned();
+    repository.commit("head", &base);
+    symlink(env!("CARGO_BIN_EXE_valkey-render"), repository.path().join(".git/valkey-render")).unwrap();
+    let taken = step(&repository, "Take the gate from the base");
+    assert!(taken.status.success(), "{}", text(&taken.stderr));
+    assert_eq!(step(&repository, "Compare").status.code(), Some(4));
+    let posted = fs::read_to_string(repository.path().join(".git/posted")).unwrap();
+    assert!(posted.contains("> **Dangerous: tls-switched.**"), "{posted}");
 }

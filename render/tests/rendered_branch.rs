@@ -120,6 +120,36 @@ fn a_wrong_spec_changes_no_branch() {
 }
 
 #[test]
+fn a_remote_that_does_not_answer_is_not_one_without_the_branch() {
+    let checkout = Checkout::new();
+    checkout.git("here", &["remote", "set-url", "origin", "../moved.git"]);
+    let output = checkout.run("render-branch", &["specs", "rendered"]);
+    let said = text(&output.stderr);
+    assert!(!output.status.success() && said.contains("does not tell whether there is a branch rendered"), "{said}");
+}
+
+#[test]
+fn commits_are_by_whoever_is_configured_and_by_the_renderer_where_nobody_is() {
+    let checkout = Checkout::new();
+    let author = |version: &str, wanted: &str| {
+        checkout.write("specs/sessions.yaml", &example("production.yaml").replace("9.1", version));
+        checkout.commit();
+        let mut command = Command::new(root().join("deploy/flux/render-branch"));
+        command.args(["specs", "rendered"]).current_dir(checkout.here()).env("HOME", "/nowhere").env("EMAIL", "");
+        command.envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")]);
+        command.env("VALKEY_RENDER", env!("CARGO_BIN_EXE_valkey-render"));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let by = checkout.git("origin.git", &["log", "-1", "--format=%an %ae %cn %ce", "rendered"]);
+        assert_eq!(by, format!("{wanted} {wanted}\n"));
+    };
+    author("9.0", "valkey-render valkey-render@localhost");
+    checkout.git("here", &["config", "user.name", "ci"]);
+    checkout.git("here", &["config", "user.email", "ci@example.com"]);
+    author("8.1", "ci ci@example.com");
+}
+
+#[test]
 fn flags_for_the_renderer_are_passed_on() {
     let checkout = Checkout::new();
     let mut command = Command::new(root().join("deploy/flux/render-branch"));
@@ -148,4 +178,22 @@ fn an_artifact_is_pushed_under_its_commit_and_then_tagged() {
     assert!(lines[0].contains(&format!("@sha1:{}", commit.trim())), "{asked}");
     let tagged = format!("tag artifact oci://registry.example.com/clusters:{} --tag production", short.trim());
     assert_eq!(lines[1..], [tagged]);
+}
+
+#[test]
+fn an_artifact_tells_nobody_the_token_of_its_runner() {
+    let checkout = Checkout::new();
+    let folder = checkout.folder.path();
+    program(folder, "flux", "echo \"$*\" >>\"$(dirname \"$0\")/asked\"\n");
+    let push = || checkout.run("push-artifact", &["specs", "oci://registry.example.com/clusters", "production"]);
+    for (origin, source) in [
+        ("https://x-token:s3cret@git.example.com/shop/clusters", "https://git.example.com/shop/clusters"),
+        ("https://x-token:s3@cret@git.example.com/shop", "https://git.example.com/shop"),
+        ("git@git.example.com:shop/clusters", "git@git.example.com:shop/clusters"),
+    ] {
+        checkout.git("here", &["remote", "set-url", "origin", origin]);
+        assert!(push().status.success());
+        let asked = fs::read_to_string(folder.join("asked")).unwrap();
+        assert!(asked.contains(&format!("--source {source} ")) && !asked.contains("cret@"), "{asked}");
+    }
 }

@@ -48,7 +48,7 @@ pub use placement::{Placement, Spread, TaintEffect, Toleration, TolerationOperat
 pub use problem::{Complaint, Path, Problem, Segment};
 pub use read::{Read, documents, read, read_with};
 pub use resources::Resources;
-pub use schema::json_schema;
+pub use schema::{SCHEMA_ID, json_schema};
 pub use storage::{Ephemeral, Retention, Storage, StorageSpec};
 pub use suggest::closest;
 pub use text::{

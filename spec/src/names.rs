@@ -1,7 +1,7 @@
 //! Every name, label, port and path that the renderer writes and the agent reads: spelled here and nowhere else.
 
 use crate::cluster::Cluster;
-use crate::text::ClusterName;
+use crate::text::{ClusterName, Namespace};
 
 /// The port of clients.
 pub const CLIENT_PORT: u16 = 6379;
@@ -73,6 +73,12 @@ pub fn desired(cluster: &ClusterName) -> String {
     format!("{cluster}{DESIRED}")
 }
 
+/// The ConfigMap with the configuration and the scripts of a cluster's servers.
+#[must_use]
+pub fn config(cluster: &ClusterName) -> String {
+    format!("{cluster}{CONFIG}")
+}
+
 /// The ConfigMap in which a cluster's agent reports.
 #[must_use]
 pub fn status(cluster: &ClusterName) -> String {
@@ -133,7 +139,7 @@ impl Names {
             cluster: name.to_string(),
             nodes: format!("{name}{NODES}"),
             primaries: format!("{name}{PRIMARIES}"),
-            config: format!("{name}{CONFIG}"),
+            config: config(name),
             desired: desired(name),
             status: status(name),
             agent: agent(name),
@@ -152,6 +158,14 @@ impl Names {
 #[must_use]
 pub fn nodes_domain(cluster: &Cluster) -> String {
     format!("{}{NODES}.{}.svc.{}", cluster.name, cluster.namespace, cluster.cluster_domain)
+}
+
+/// The cluster and the namespace that such a domain is of.
+#[must_use]
+pub fn of_nodes_domain(domain: &str) -> Option<(ClusterName, Namespace)> {
+    let (nodes, rest) = domain.split_once('.')?;
+    let (namespace, _) = rest.split_once(".svc.")?;
+    Some((nodes.strip_suffix(NODES)?.parse().ok()?, namespace.parse().ok()?))
 }
 
 /// The host name of a pod.

@@ -7,11 +7,16 @@ use serde_json::{Value, json};
 
 use crate::wire::ValkeyCluster;
 
+/// Where the schema stands for editors to find: it is a part of the repository.
+pub const SCHEMA_ID: &str =
+    "https://raw.githubusercontent.com/valkey-gitops/valkey-gitops/main/deploy/schema/valkeycluster_v1alpha1.json";
+
 /// The schema of a `ValkeyCluster`, in draft 7, which is what editors understand; without references, so that it reads top down.
 #[must_use]
 pub fn json_schema() -> Value {
     let mut schema = schema_of::<ValkeyCluster>();
     schema.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
+    schema.insert("$id".to_owned(), json!(SCHEMA_ID));
     schema.insert("title".to_owned(), json!("ValkeyCluster"));
     schema.to_value()
 }

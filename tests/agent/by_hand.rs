@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use pocket_cluster::Fault;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::broken::RETURN;
 use crate::story::Story;
-use crate::struck::{others, primary, replica, survives};
+use crate::struck::{WITH_REPLICA, others, primary, replica, survives, until_led_by_another};
 use crate::wait::wait;
 
 /// What nobody waits for who has something to write.
@@ -79,6 +80,71 @@ fn a_human_begins_to_move_a_slot_key_by_key_and_goes_home() {
     });
 }
 
+/// The server itself hands over before it stops.
+#[test]
+fn a_human_deletes_the_pod_of_a_primary() {
+    survives("A human's kubectl delete pod of a primary", &[], UNNOTICED, |story| {
+        let pod = primary(story, 1);
+        story.kubectl(&format!("delete pod {pod} --wait=false"));
+        until_led_by_another(story, 1, &pod);
+    });
+}
+
+/// Both members of a shard are gone until the agent has them made again, on their volumes.
+#[test]
+fn a_human_scales_a_shard_away() {
+    survives("A human's kubectl scale from six servers to four", WITH_REPLICA, RETURN, |story| {
+        let before = story.lives();
+        story.kubectl("scale sts/small --replicas=4");
+        wait("pods that go", || if story.lives() == before { Err(String::new()) } else { Ok(()) });
+    });
+}
+
+/// Made anew, it has one replica until the agent has said how many there are to be: what is rendered does not.
+#[test]
+fn a_human_deletes_the_stateful_set_and_it_is_applied_again() {
+    survives("A human's kubectl delete of the StatefulSet without its pods", WITH_REPLICA, RETURN, |story| {
+        story.kubectl("delete sts/small --cascade=orphan");
+        assert_eq!(story.pod_names().len(), 6);
+        story.apply();
+    });
+}
+
+/// Keys of one slot, the slot, and the shard that has it.
+fn keys_of_one_slot(story: &Story) -> (Vec<String>, u16, usize) {
+    let keys: Vec<String> = (0..20).map(|key| format!("{{moved}}:{key}")).collect();
+    let writes: Vec<String> = keys.iter().map(|key| format!("SET {key} {key}")).collect();
+    assert_eq!(story.client("small-0", &writes.join("\n")), ["OK"; 20]);
+    let slot = story.ask("small-0", "CLUSTER KEYSLOT {moved}").trim().parse().unwrap();
+    let status = story.status().unwrap();
+    let has = |shard: &Value| {
+        let (first, last) = shard["slots"].as_str()?.split_once('-')?;
+        Some((first.parse::<u16>().ok()?..=last.parse().ok()?).contains(&slot))
+    };
+    let shard = status["shards"].as_array().unwrap().iter().position(|shard| has(shard) == Some(true));
+    (keys, slot, shard.unwrap())
+}
+
+/// Half of the keys are on either side when the human goes home. The agent looks on only then.
+#[test]
+fn a_human_moves_half_of_the_keys_of_a_slot_and_goes_home() {
+    survives("A human's MIGRATE of half of the keys of a slot, and no more", &[], UNNOTICED, |story| {
+        let (keys, slot, shard) = keys_of_one_slot(story);
+        let agent = vec![story.agent_pod()];
+        let (from, to) = (primary(story, shard), primary(story, (shard + 1) % 3));
+        let address = story.get("api/v1", &format!("pods/{to}")).unwrap()["status"]["podIP"].clone();
+        story.inject(&Fault::Freeze { pods: agent.clone() });
+        does(story, &to, &format!("CLUSTER SETSLOT {slot} IMPORTING {}", id(story, &from)));
+        does(story, &from, &format!("CLUSTER SETSLOT {slot} MIGRATING {}", id(story, &to)));
+        let half = keys[..10].join(" ");
+        does(story, &from, &format!("MIGRATE {} 6379 \"\" 0 1000 KEYS {half}", address.as_str().unwrap()));
+        story.inject(&Fault::Thaw { pods: agent });
+        story.until_checked();
+        let reads: Vec<String> = keys.iter().map(|key| format!("GET {key}")).collect();
+        assert_eq!(story.client("small-0", &reads.join("\n")), keys);
+    });
+}
+
 /// A server of a cluster of its own, in a pod that is none of ours.
 fn stranger(story: &Story) -> String {
     let command = "valkey-server --cluster-enabled yes --protected-mode no --dir /tmp --unixsocket /tmp/socket";
@@ -118,7 +184,7 @@ fn a_spec_changes_while_a_primary_is_replaced() {
         let pod = primary(story, 1);
         story.inject(&Fault::Freeze { pods: vec![pod.clone()] });
         story.change(&[("/spec/shards", json!(4))]);
-        crate::struck::until_led_by_another(story, 1, &pod);
+        until_led_by_another(story, 1, &pod);
         story.inject(&Fault::Thaw { pods: vec![pod] });
     });
 }

@@ -42,7 +42,7 @@ pub(crate) fn every_server_says_so(story: &Story) {
 }
 
 /// The members of a shard, as the status has them, stand on different hosts and carry its labels.
-fn every_shard_is_spread_and_labelled(story: &Story) {
+pub(crate) fn every_shard_is_spread_and_labelled(story: &Story) {
     let pods: BTreeMap<String, Value> = story.pods().into_iter().map(|pod| (name(&pod), pod)).collect();
     let status = story.status().unwrap();
     let shards = status["shards"].as_array().unwrap();
@@ -52,7 +52,7 @@ fn every_shard_is_spread_and_labelled(story: &Story) {
         let members: Vec<_> = replicas.chain([(&shard["primary"], "primary")]).collect();
         let hosts: BTreeSet<_> = members
             .iter()
-            .map(|(member, _)| &pods[member.as_str().unwrap()]["spec"]["nodeName"].as_str().unwrap()[..])
+            .map(|(member, _)| pods[member.as_str().unwrap()]["spec"]["nodeName"].as_str().unwrap())
             .collect();
         if story.cluster.placement.host_spread != Spread::Off {
             assert_eq!(hosts.len(), members.len(), "{shard}");

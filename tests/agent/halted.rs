@@ -25,11 +25,12 @@ fn the_one_down(story: &Story) -> String {
     name(down[0])
 }
 
+/// No spec takes such a directive, but a patch of what is rendered can bring one in.
 #[test]
 fn a_directive_with_which_no_server_starts_stops_at_one_replica_until_it_is_taken_back() {
     survives("A directive with which no server starts, taken back", &[], PLANNED, |story| {
-        let bad = json!({"oom-score-adj-values": "9000 9000 9000"});
-        story.change(&[("/spec/upgrade", json!({"syncTimeout": "10s"})), (BACKLOG, bad)]);
+        story.write(&[("/spec/upgrade", json!({"syncTimeout": "10s"})), (BACKLOG, json!({"tcp-backlog": 1000}))]);
+        story.place.apply(&story.rendered().replace("tcp-backlog 1000", "loadmodule /no/such")).unwrap();
         story.until_said("Ready", "did not come up on the new template");
         the_one_down(story);
         hold(Duration::from_secs(5), || assert_eq!(deleted(story), 1));
@@ -82,5 +83,16 @@ fn an_upgrade_is_taken_back_wherever_it_stands() {
             story.change(&[(BACKLOG, json!({}))]);
             story.until_checked();
         }
+    });
+}
+
+/// No container may protect itself from the lack of memory: a server says so, and the agent passes it on.
+#[test]
+fn a_directive_that_running_servers_refuse_is_told_until_it_is_taken_back() {
+    survives("A directive that running servers refuse, taken back", &[], PLANNED, |story| {
+        let refused = json!({"oom-score-adj": "absolute", "oom-score-adj-values": "-1000 -1000 -1000"});
+        story.change(&[(BACKLOG, refused)]);
+        story.until_said("Ready", "Failed to set current oom_score_adj");
+        story.change(&[(BACKLOG, json!({}))]);
     });
 }

@@ -70,7 +70,7 @@ fn holder(story: &Story) -> Result<String, String> {
 
 /// Which agents have told that they did something, and how often.
 fn told_by(story: &Story, agent: &str) -> usize {
-    let list = story.get("apis/events.k8s.io/v1", "events").unwrap();
+    let list = story.get("api/v1", "events").unwrap();
     let told = |event: &&Value| event["reportingInstance"] == agent;
     list["items"].as_array().unwrap().iter().filter(told).count()
 }

@@ -6,10 +6,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod applied;
 mod broken;
 mod budget;
 mod by_hand;
 mod custom_resource;
+mod disks;
 mod documents;
 mod elsewhere;
 mod forming;
@@ -18,10 +20,13 @@ mod killed;
 mod namespace;
 mod outside;
 mod place;
+mod placed;
 mod renewing;
 mod rest;
 mod restarting;
 mod scaling;
+mod secured;
+mod short;
 mod story;
 mod struck;
 mod trouble;

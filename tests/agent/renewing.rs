@@ -18,7 +18,7 @@ fn try_password(story: &Story, pod: &str, password: &str) -> String {
         .map_or_else(|error| error, |said| said.stdout)
 }
 
-fn every_server_takes(story: &Story, password: &str) {
+pub(crate) fn every_server_takes(story: &Story, password: &str) {
     for pod in story.pod_names() {
         wait("the password to be taken", || match try_password(story, &pod, password) {
             said if said == "PONG\n" => Ok(()),
@@ -72,16 +72,21 @@ fn serials(story: &Story, pod: &str) -> Result<(), String> {
     }
 }
 
-fn renews_its_certificate(series: &str) {
-    let story = Story::begin(&[("/spec/version", json!(series))]);
-    story.until_at_rest();
-    let before = story.lives();
+/// Has another certificate issued, and waits until every server shows it.
+pub(crate) fn renew_certificate(story: &Story) {
     let old = story.secret("small-tls");
     story.inject(&Fault::Renew { certificate: "small".to_owned() });
     wait("another certificate", || if story.secret("small-tls") == old { Err(String::new()) } else { Ok(()) });
     for pod in story.pod_names() {
-        wait("the certificate to be shown", || serials(&story, &pod));
+        wait("the certificate to be shown", || serials(story, &pod));
     }
+}
+
+fn renews_its_certificate(series: &str) {
+    let story = Story::begin(&[("/spec/version", json!(series))]);
+    story.until_at_rest();
+    let before = story.lives();
+    renew_certificate(&story);
     story.until_at_rest();
     assert_eq!(story.lives(), before);
     every_server_says_so(&story);

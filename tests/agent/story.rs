@@ -86,9 +86,14 @@ impl Story {
 
     /// Changes the spec, renders and applies it.
     pub(crate) fn change(&mut self, changes: &[(&str, Value)]) {
+        self.write(changes);
+        self.apply();
+    }
+
+    /// Changes the spec, and applies nothing.
+    pub(crate) fn write(&mut self, changes: &[(&str, Value)]) {
         with(&mut self.spec, changes);
         self.cluster = clusters(&self.spec.to_string()).remove(0);
-        self.apply();
     }
 
     /// Writes the Secret with the password, if the spec names one.
@@ -287,10 +292,10 @@ impl Story {
 
     /// The events about the cluster that the agent has written: reason and note.
     pub(crate) fn events(&self) -> Vec<(String, String)> {
-        let list = self.get("apis/events.k8s.io/v1", "events").unwrap();
+        let list = self.get("api/v1", "events").unwrap();
         let all = list["items"].as_array().cloned().unwrap_or_default();
-        let own = all.iter().filter(|event| event["reportingController"] == "valkey-topology-agent");
-        own.map(|event| ["reason", "note"].map(|field| event[field].as_str().unwrap_or_default().to_owned()).into())
+        let own = all.iter().filter(|event| event["reportingComponent"] == "valkey-topology-agent");
+        own.map(|event| ["reason", "message"].map(|field| event[field].as_str().unwrap_or_default().to_owned()).into())
             .collect()
     }
 

@@ -85,8 +85,9 @@ fn no_cluster_is_formed_while_one_of_its_servers_never_answers() {
 }
 
 /// The agent's own requests; whoever tells the story is spared.
-fn requests(fault: ApiFault) -> Fault {
-    Fault::Api(ApiFault { service_account: Some("small-agent".to_owned()), ..fault })
+fn requests(mut fault: ApiFault) -> Fault {
+    fault.service_account = Some("small-agent".to_owned());
+    Fault::Api(fault)
 }
 
 fn form_with(fault: ApiFault) -> Story {
@@ -117,9 +118,20 @@ fn a_cluster_forms_though_three_of_ten_requests_to_the_api_server_fail() {
 
 #[test]
 fn a_cluster_forms_though_the_api_server_is_away_for_a_while() {
+    forms_without_api_server_for(Duration::from_secs(5));
+}
+
+/// Whatever was begun is finished by whoever holds the lease then.
+#[test]
+fn a_cluster_forms_though_the_api_server_is_away_for_a_minute() {
+    forms_without_api_server_for(Duration::from_mins(1));
+}
+
+fn forms_without_api_server_for(period: Duration) {
     let story = Story::begin(&open());
     sleep(Duration::from_millis(500));
-    story.inject(&Fault::Outage { millis: 5_000 });
+    story.inject(&Fault::Outage { millis: period.as_millis().try_into().unwrap() });
+    sleep(period);
     formed(&story);
 }
 

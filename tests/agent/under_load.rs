@@ -66,6 +66,14 @@ fn every_server_goes_from_8_1_to_9_1() {
 }
 
 #[test]
+fn every_server_of_three_a_shard_goes_from_8_1_to_9_1() {
+    let nine = [("/spec/version", json!("8.1")), ("/spec/replicasPerShard", json!(2))];
+    nobody_notices("Upgrade of 3 x 3 from 8.1 to 9.1", &nine, |story| {
+        changes_to(story, "/spec/version", &[json!("9.1")]);
+    });
+}
+
+#[test]
 fn replicas_come_and_go() {
     let none = ("/spec/acknowledgeNoReplicas", json!(true));
     nobody_notices("From 1 replica to 2, to none and back to 1", &[none], |story| {

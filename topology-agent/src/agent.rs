@@ -26,6 +26,8 @@ pub struct Agent {
     wanted: Option<(Written, Arc<Wanted>)>,
     /// The pods that were deleted, until Kubernetes says so: what it said before is old.
     leaving: BTreeSet<Arc<str>>,
+    /// A step of the last round that will not be done before somebody does something, and why: for people to read.
+    refused: Option<(Step, String)>,
 }
 
 /// What should be, as it was last read.
@@ -52,6 +54,8 @@ pub struct Sighting {
     pub look: Look,
     /// What to do.
     pub plan: Plan,
+    /// Which of it was refused the last time, and why.
+    pub hindrance: Option<String>,
     /// When.
     pub now: Time,
 }
@@ -112,6 +116,7 @@ impl Agent {
             leadership,
             wanted: None,
             leaving: BTreeSet::new(),
+            refused: None,
         }
     }
 
@@ -140,9 +145,11 @@ impl Agent {
         let look = self.servers.look(cluster, desired, &access, scale.unwrap_or(1), pods, now()).await;
         let now = now();
         let plan = planner::plan(desired, &look.view, now);
+        let hindrance = self.refused.as_ref().filter(|(step, _)| plan.steps().contains(step));
+        let hindrance = hindrance.map(|(step, why)| format!("not done: {step}: {why}"));
         let settled = observed >= generation;
         let generation = revision.map_or(generation, |revision| revision.generation);
-        Ok(Sighting { wanted, generation, is_rendered, settled, look, plan, now })
+        Ok(Sighting { wanted, generation, is_rendered, settled, look, plan, hindrance, now })
     }
 
     /// What Kubernetes says of the pods, and what it is about to say of those that were deleted.
@@ -181,6 +188,9 @@ impl Agent {
             (&self.servers, &self.actions, &self.leadership, &sighting.look.view);
         let outcomes = Performer { servers, actions, leadership, view }.round(&steps).await;
         self.leaving.extend(outcomes.iter().filter_map(deleted));
+        // In the order of the plan, for they end in any order.
+        let outcome = |step: &Step| outcomes.iter().find(|outcome| outcome.step == *step);
+        self.refused = sighting.plan.steps().iter().filter_map(outcome).find_map(refused);
         outcomes
     }
 }
@@ -197,6 +207,12 @@ fn is_rendered(set: &StatefulSet, cluster: &Cluster) -> bool {
 fn deleted(outcome: &Outcome) -> Option<Arc<str>> {
     let Step::DeletePod { uid, .. } = &outcome.step else { return None };
     outcome.result.is_ok().then(|| Arc::clone(uid))
+}
+
+/// A step that was not done, unless it may be without anyone's help.
+fn refused(outcome: &Outcome) -> Option<(Step, String)> {
+    let error = outcome.result.as_ref().err().filter(|error| !error.is_passing())?;
+    Some((outcome.step.clone(), error.to_string()))
 }
 
 /// The steps that keep the laws, alone and beside those before them.

@@ -102,7 +102,7 @@ pub(crate) enum CmpStep {
     /// Print the names of the folder's specs; nothing if it is no folder of specs
     Discover,
     /// Print the parameters that an Application may set
-    Parameters,
+    Parameters(FormArguments),
 }
 
 #[derive(Debug, Args)]
@@ -113,6 +113,15 @@ pub(crate) struct GenerateArguments {
     /// Do not say in which order Argo CD applies the objects
     #[arg(long)]
     pub(crate) no_argocd_waves: bool,
+    #[command(flatten)]
+    pub(crate) form: FormArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FormArguments {
+    /// Where the agent finds what should be, for Applications whose parameters do not say it
+    #[arg(long, value_enum, default_value_t = Form::ConfigMap)]
+    pub(crate) desired_state: Form,
 }
 
 #[derive(Debug, Args)]

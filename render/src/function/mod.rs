@@ -19,6 +19,7 @@ use self::list::{Item, ResourceList};
 use self::options::Options;
 use crate::document::Document;
 use crate::error::Error;
+use crate::tree::Tree;
 use crate::yaml;
 
 pub use self::findings::{Finding, Severity};
@@ -91,20 +92,19 @@ fn read_spec(item: &Item, findings: &mut Vec<Finding>) -> Result<Vec<Cluster>, E
 }
 
 /// Names and namespace also stand in arguments, host names and certificates. Whoever changes them afterwards changes a part of them;
-/// the desired state tells what they were.
+/// the script that starts a server tells what they were.
 fn renamed(item: &Item) -> Option<Finding> {
     let identity = item.identity();
-    let desired =
-        item.tree.get("data").and_then(|data| data.get(names::DESIRED_STATE_KEY)).and_then(|text| text.text());
-    let desired = desired.filter(|_| item.is_rendered() && identity.kind == "ConfigMap")?;
-    let cluster = spec::read(desired, None).ok()?.into_iter().next()?.cluster;
-    let name = names::desired(&cluster.name);
-    if identity.name == name && identity.namespace == cluster.namespace.as_ref() {
+    let script = item.tree.get("data").and_then(|data| data.get("start.sh")).and_then(Tree::text);
+    let script = script.filter(|_| item.is_rendered() && identity.kind == "ConfigMap")?;
+    let (_, domain) = script.split_once("--cluster-announce-hostname \"$POD_NAME.")?;
+    let (cluster, namespace) = names::of_nodes_domain(domain)?;
+    let name = names::config(&cluster);
+    if identity.name == name && identity.namespace == namespace.as_ref() {
         return None;
     }
     let (now, place) = (&identity.name, &identity.namespace);
-    let message =
-        format!("was rendered as `{name}` in namespace `{}`, and is `{now}` in `{place}` now", cluster.namespace);
+    let message = format!("was rendered as `{name}` in namespace `{namespace}`, and is `{now}` in `{place}` now");
     let hint = "rename the spec: have it among `resources`, and render it in `transformers`, which come after namePrefix and namespace";
     Some(Finding::of(item, Severity::Error, said("metadata.name", Complaint::new(message, hint))))
 }

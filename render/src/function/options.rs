@@ -4,21 +4,26 @@ use spec::{Complaint, Path, Problem};
 
 use super::findings::{Finding, Severity};
 use super::list::Item;
+use crate::context::DesiredState;
 use crate::manifest::Renderer;
 use crate::tree::Tree;
 
 /// Whether to say in which order Argo CD applies the objects.
 const WAVES: &str = "argocd-waves";
+/// Where the agent finds what should be.
+const FORM: &str = "desired-state";
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Options {
     waves: bool,
+    form: DesiredState,
 }
 
 impl Options {
     pub(super) fn renderer(self) -> Renderer {
-        if self.waves { Renderer::with_waves() } else { Renderer::default() }
+        let renderer = if self.waves { Renderer::with_waves() } else { Renderer::default() };
+        renderer.reading(self.form)
     }
 }
 
@@ -45,8 +50,16 @@ pub(super) fn read(config: Option<&Item>, findings: &mut Vec<Finding>) -> Option
             (WAVES, Some("true")) => options.waves = true,
             (WAVES, Some("false")) => options.waves = false,
             (WAVES, _) => complain(path, Complaint::new("is not \"true\" or \"false\"", "write one of the two")),
-            _ => complain(path, Complaint::new("there is no such option", format!("the only one is `{WAVES}`"))),
+            (FORM, text) => match text.and_then(DesiredState::named) {
+                Some(form) => options.form = form,
+                None => complain(path, Complaint::new("is not one of its values", forms())),
+            },
+            _ => complain(path, Complaint::new("there is no such option", format!("there are `{WAVES}` and `{FORM}`"))),
         }
     }
     options
+}
+
+fn forms() -> String {
+    format!("write {}", DesiredState::ALL.map(DesiredState::as_str).join(" or "))
 }

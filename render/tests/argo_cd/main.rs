@@ -43,6 +43,13 @@ impl Argo {
         Self::with(shipped())
     }
 
+    /// One whose Applications all name the plugin.
+    fn without_discovery() -> Self {
+        let mut plugin = shipped();
+        plugin.spec.discover = None;
+        Self::with(plugin)
+    }
+
     fn with(plugin: Plugin) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::new(plugin, &folder.path().join("work"));
@@ -144,14 +151,37 @@ fn with_and_without_waves_it_is_what_render_prints() {
         let mut plugin = shipped();
         plugin.spec.generate.args.extend(argument.map(str::to_owned));
         let argo = Argo::with(plugin);
-        let rendered = std::process::Command::new(env!("CARGO_BIN_EXE_valkey-render"))
-            .arg("render")
-            .arg(argo.path("clusters/sessions/sessions.yaml"))
-            .args(option)
-            .output()
-            .unwrap();
-        assert_eq!(argo.generate(&generating("shop")).unwrap().stdout, String::from_utf8(rendered.stdout).unwrap());
+        assert_eq!(argo.generate(&generating("shop")).unwrap().stdout, rendered(&argo, option));
     }
+}
+
+/// What `render` prints of the Application's spec.
+fn rendered<'o>(argo: &Argo, options: impl IntoIterator<Item = &'o str>) -> String {
+    let mut render = std::process::Command::new(env!("CARGO_BIN_EXE_valkey-render"));
+    render.arg("render").arg(argo.path("clusters/sessions/sessions.yaml")).args(options);
+    String::from_utf8(render.output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn the_desired_state_is_a_custom_resource_where_plugin_or_application_say_so() {
+    let custom = r#"[{"name":"desired-state","string":"custom-resource"}]"#;
+    let argo = Argo::new();
+    let wanted = rendered(&argo, ["--argocd-waves", "--desired-state=custom-resource"]);
+    assert_eq!(argo.generate(&with_parameters(generating("shop"), custom)).unwrap().stdout, wanted);
+
+    let mut plugin = shipped();
+    let by_default = "--desired-state=custom-resource".to_owned();
+    plugin.spec.generate.args.push(by_default.clone());
+    plugin.spec.parameters.as_mut().unwrap().dynamic.args.push(by_default);
+    let argo = Argo::with(plugin);
+    assert_eq!(argo.generate(&generating("shop")).unwrap().stdout, wanted);
+    let upload = argo.upload("clusters/sessions");
+    let announced = argo.server.parameters(&upload, &asking()).unwrap();
+    let shown = announced.iter().find(|parameter| parameter["name"] == "desired-state").unwrap();
+    assert_eq!(shown["string"], "custom-resource");
+    let otherwise = custom.replace("custom-resource", "config-map");
+    let there = argo.generate(&with_parameters(generating("shop"), &otherwise)).unwrap().stdout;
+    assert_eq!(there, rendered(&argo, ["--argocd-waves"]));
 }
 
 #[test]
@@ -250,6 +280,24 @@ fn a_parameter_picks_files_of_the_folder() {
 }
 
 #[test]
+fn an_application_that_names_the_plugin_gets_it_whatever_stands_beside_the_spec() {
+    let argo = Argo::new();
+    let whole = argo.generate(&generating("shop")).unwrap().stdout;
+    let of = |folder: &str, parameters: &str| {
+        argo.server.generate(&argo.upload(folder), &with_parameters(generating("shop"), parameters))
+    };
+    argo.write("clusters/sessions/kustomization.yaml", "resources: [sessions.yaml]");
+    assert_eq!(of("clusters/sessions", "null").unwrap().stdout, whole);
+    argo.write("regions/eu/sessions.yaml", &example("production"));
+    assert_eq!(of("regions", r#"[{"name":"specs","array":["eu"]}]"#).unwrap().stdout, whole);
+    let misspelled = r#"[{"name":"specs","array":["eu"]},{"name":"shard","string":"4"}]"#;
+    assert!(of("regions", misspelled).unwrap_err().contains("there is no such parameter"));
+    // It may be meant for another plugin, whose Application has settings and no name.
+    argo.write("others/values.yaml", "image: nginx");
+    assert!(of("others", r#"[{"name":"image","string":"nginx"}]"#).unwrap_err().contains("for its own"));
+}
+
+#[test]
 fn the_form_shows_what_the_spec_says() {
     let argo = Argo::new();
     let upload = argo.upload("clusters/sessions");
@@ -283,8 +331,9 @@ fn the_form_opens_for_mending() {
     let argo = Argo::new();
     let upload = argo.upload("clusters/sessions");
     let wrong = with_parameters(asking(), r#"[{"name":"shards","string":"many"}]"#);
-    assert_eq!(argo.server.parameters(&upload, &wrong).unwrap().len(), 7);
+    assert_eq!(argo.server.parameters(&upload, &wrong).unwrap().len(), 8);
     argo.write("clusters/sessions/sessions.yaml", "kind: ValkeyCluster\nspec: [\n");
     let announced = argo.server.parameters(&upload, &asking()).unwrap();
-    assert!(announced.iter().all(|parameter| parameter.get("string").is_none()), "{announced:?}");
+    let mut of_the_spec = announced.iter().filter(|parameter| parameter["name"] != "desired-state");
+    assert!(of_the_spec.all(|parameter| parameter.get("string").is_none()), "{announced:?}");
 }

@@ -59,7 +59,7 @@ fn a_spec_with_a_mistake_is_the_plugins_all_the_same() {
 
 #[test]
 fn nothing_is_never_what_is_wanted() {
-    let argo = Argo::new();
+    let argo = Argo::without_discovery();
     fs::remove_file(argo.path("clusters/sessions/sessions.yaml")).unwrap();
     argo.write("clusters/sessions/README.md", "nothing here");
     assert!(failure(&argo, "[]").contains("there is no YAML or JSON file in it"));
@@ -69,7 +69,7 @@ fn nothing_is_never_what_is_wanted() {
 
 #[test]
 fn one_bad_spec_of_many_is_not_left_out() {
-    let argo = Argo::new();
+    let argo = Argo::without_discovery();
     let bad = example("production").replace("name: sessions", "name: carts").replace("shards: 3", "shards: 2");
     argo.write("clusters/sessions/carts.yaml", &bad);
     assert!(failure(&argo, "[]").starts_with("error: spec.shards: 2 is not between 3 and 500"));
@@ -89,6 +89,7 @@ fn parameters_that_are_wrong_are_named() {
         (r#"[{"name":"shards","string":"four"}]"#, "error: parameter `shards`: `four` is not a whole number"),
         (r#"[{"name":"shards","string":"2"}]"#, "error: parameter `shards`: 2 is not between 3 and 500"),
         (r#"[{"name":"version","string":"7.2"}]"#, "error: parameter `version`: `7.2`"),
+        (r#"[{"name":"desired-state","string":"crd"}]"#, "error: parameter `desired-state`: `crd` is not one of"),
         (r#"[{"name":"config","map":{"hzz":"1"}}]"#, "error: parameter `config`, directive `hzz`:"),
         (r#"[{"name":"specs","array":["../../README.md"]}]"#, "error: parameter `specs`:"),
         (r#"[{"name":"specs","array":["none.yaml"]}]"#, "error: cannot read none.yaml"),

@@ -54,6 +54,10 @@ impl Server {
 
     /// The manifests: what standard output says, whole.
     pub(crate) fn generate(&self, upload: &Upload, environment: &Environment) -> Result<Ran, String> {
+        // Also where the Application names the plugin.
+        if self.plugin.spec.discover.is_some() && !self.matches(upload, environment)? {
+            return Err("the plugin does not take the folder for its own".to_owned());
+        }
         let unpacked = upload.unpack(&self.work)?;
         if let Some(init) = &self.plugin.spec.init {
             self.run(&init.words(), &unpacked.app, environment)?;

@@ -1,7 +1,8 @@
 //! One client, as an application has it: it follows MOVED and ASK, and asks again where that is sound.
 
 use std::fs;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
@@ -15,6 +16,8 @@ use crate::watch::Error;
 /// Pauses between two tries of one command, in milliseconds: short enough not to be taken for the cluster's.
 const SHORTEST_PAUSE: u64 = 2;
 const LONGEST_PAUSE: u64 = 50;
+/// How often the password is looked at.
+const GLANCE: Duration = Duration::from_millis(500);
 /// More than fit into anyone's patience.
 const TRIES: u32 = 1_000;
 
@@ -29,11 +32,6 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(kind: &str, details: &(impl ToString + ?Sized)) -> Self {
         Self { kind: kind.to_owned(), details: details.to_string() }
-    }
-
-    /// Whether another password may help.
-    pub(crate) fn is_locked(&self) -> bool {
-        ["locked", "NOAUTH", "WRONGPASS"].contains(&self.kind.as_str())
     }
 }
 
@@ -55,15 +53,30 @@ impl From<RedisError> for Failure {
 pub(crate) struct Client {
     connection: ClusterConnection,
     patience: Duration,
+    password: Option<String>,
+    /// When the password was last looked at.
+    looked: Instant,
 }
 
 impl Client {
     pub(crate) async fn open(options: &Options) -> Result<Self, Failure> {
-        let client = build(options).map_err(|error| Failure::new("setup", &error))?;
+        let setup = |error: Error| Failure::new("setup", &error);
+        let password = password(options).map_err(setup)?;
+        let client = build(options, password.as_deref()).map_err(setup)?;
         let patience = options.patience();
         let connection = timeout(patience * 5, client.get_async_connection());
         let connection = connection.await.map_err(|_| Failure::new("timeout", "no server lets us in"))??;
-        Ok(Self { connection, patience })
+        Ok(Self { connection, patience, password, looked: Instant::now() })
+    }
+
+    /// Whether the password is another by now: looked at now and then, as an application does whose Secret is mounted. Old connections
+    /// go on, but no server that starts anew would take the old one.
+    pub(crate) fn is_outdated(&mut self, options: &Options) -> bool {
+        if self.looked.elapsed() < GLANCE {
+            return false;
+        }
+        self.looked = Instant::now();
+        password(options).is_ok_and(|password| password != self.password)
     }
 
     /// Appends a number to a list; where replicas are named, waits until so many have it.
@@ -123,19 +136,26 @@ impl Client {
     }
 }
 
-fn build(options: &Options) -> Result<ClusterClient, Error> {
+fn password(options: &Options) -> Result<Option<String>, Error> {
+    let text = |path: &PathBuf| Ok(String::from_utf8_lossy(&read(path)?).trim_end_matches('\n').to_owned());
+    options.password_file.as_ref().map(text).transpose()
+}
+
+fn build(options: &Options, password: Option<&str>) -> Result<ClusterClient, Error> {
     // Whoever was first has chosen it.
     drop(rustls::crypto::ring::default_provider().install_default());
     let scheme = if options.tls.is_some() { "rediss" } else { "redis" };
     let servers = options.servers.iter().map(|server| format!("{scheme}://{server}"));
     let mut builder = ClusterClientBuilder::new(servers)
         .retries(TRIES)
+        // Pauses that do not grow: their formula overflows after sixty tries.
+        .retry_wait_formula(LONGEST_PAUSE, 1)
         .min_retry_wait(SHORTEST_PAUSE)
         .max_retry_wait(LONGEST_PAUSE)
         .connection_timeout(options.patience())
         .response_timeout(options.patience());
-    if let Some(path) = &options.password_file {
-        builder = builder.password(String::from_utf8_lossy(&read(path)?).trim_end_matches('\n'));
+    if let Some(password) = password {
+        builder = builder.password(password);
     }
     if let Some(folder) = &options.tls {
         let [root_cert, client_cert, client_key] =
@@ -146,6 +166,6 @@ fn build(options: &Options) -> Result<ClusterClient, Error> {
     Ok(builder.build()?)
 }
 
-fn read(path: &std::path::Path) -> Result<Vec<u8>, Error> {
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|error| Error::File { path: path.to_owned(), error })
 }

@@ -17,7 +17,7 @@ pub struct Options {
     /// The folder with ca.crt, tls.crt and tls.key; without it, there is no TLS.
     #[arg(long, value_name = "FOLDER")]
     pub tls: Option<PathBuf>,
-    /// The file with the password, read anew whenever a server does not take it.
+    /// The file with the password, which may change.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
     /// How many write. Each keeps to the slots that one shard had in the beginning, so that a shard that stands still stops no other's

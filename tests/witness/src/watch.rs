@@ -150,13 +150,14 @@ impl Scene<'_> {
             if self.over.get() {
                 return;
             }
+            self.renew(&mut client).await;
             let Some((index, key, number)) = book.next(turn) else { return };
             match client.append(&key, number, self.options.wait).await {
                 Ok(()) => {
                     book.acknowledge(index, number);
                     self.count.borrow_mut().success(book.shard, self.begun.elapsed());
                 }
-                Err(failure) => self.note(&failure, &mut client).await,
+                Err(failure) => self.count.borrow_mut().error(&failure.kind),
             }
         }
     }
@@ -168,10 +169,11 @@ impl Scene<'_> {
             if self.over.get() {
                 return;
             }
+            self.renew(&mut client).await;
             let Some(book) = self.books.get(turn % self.books.len()) else { return };
             match self.look(book, turn / self.books.len(), &mut client).await {
                 Ok(reading) => self.count.borrow_mut().reading(reading),
-                Err(failure) => self.note(&failure, &mut client).await,
+                Err(failure) => self.count.borrow_mut().error(&failure.kind),
             }
         }
     }
@@ -185,10 +187,9 @@ impl Scene<'_> {
         Ok(entries.get(index).map_or(Reading::Right, |entry| entry.judge(before, &found)))
     }
 
-    /// Counts a failure. A client that is not let in any more begins anew, as an application does whose password has changed.
-    async fn note(&self, failure: &Failure, client: &mut Client) {
-        self.count.borrow_mut().error(&failure.kind);
-        if failure.is_locked()
+    /// A client whose password is another by now begins anew; where no server takes the new one yet, it goes on with the old one.
+    async fn renew(&self, client: &mut Client) {
+        if client.is_outdated(self.options)
             && let Ok(fresh) = Client::open(self.options).await
         {
             *client = fresh;

@@ -3,9 +3,15 @@
 //! These look at the view alone and share nothing with the decisions: they are what stands between a mistake there and somebody's
 //! data. The model, the properties and the running agent all ask them before a step is performed.
 
+mod reading;
+
 use std::fmt;
 use std::net::IpAddr;
 
+use self::reading::{
+    at, find, in_sync, is_copy, is_here, is_newer, is_replaced, is_stale, is_well, own_row, owns_nothing,
+    owns_nothing_elsewhere, owns_nothing_itself, rows,
+};
 use crate::desired::Desired;
 use crate::id::{NodeId, Ordinal};
 use crate::slots::SlotSet;
@@ -58,7 +64,7 @@ pub fn check(desired: &Desired, view: &View, step: &Step) -> Result<(), Broken> 
         Step::Replicate { node, primary } => replicate(view, *node, *primary),
         Step::Failover { replica, primary, mode } => failover(desired, view, *replica, *primary, *mode),
         Step::Forget { gone, .. } => forget(view, *gone),
-        Step::Reset { node } => reset(view, *node),
+        Step::Reset { node } => reset(desired, view, *node),
         Step::Migrate { source, target, slots, .. } => migrate(view, *source, *target, slots),
         Step::DeletePod { pod, volume, .. } => delete_pod(desired, view, *pod, *volume),
         Step::Scale { pods } => scale(view, *pods),
@@ -112,53 +118,12 @@ fn hold(holds: bool, law: Law, why: &'static str) -> Result<(), Broken> {
     if holds { Ok(()) } else { Err(Broken { law, why }) }
 }
 
-/// All that is said of a node by those who answered.
-fn rows(view: &View, id: NodeId) -> impl Iterator<Item = &Row> {
-    view.opinions.iter().filter_map(move |opinion| opinion.row(id))
-}
-
-fn owns_nothing(view: &View, id: NodeId) -> bool {
-    rows(view, id).all(|row| row.slots.is_empty())
-}
-
-fn server(view: &View, id: NodeId) -> Option<&Server> {
-    view.servers().map(|(_, _, server)| server).find(|server| server.id == id)
-}
-
-fn at(view: &View, target: Target) -> Option<&Server> {
-    view.pods.get(&target.pod).and_then(Pod::server).filter(|server| server.id == target.id)
-}
-
-/// What a server says of itself.
-fn own_row<'a>(view: &'a View, server: &Server) -> Option<&'a Row> {
-    view.opinion(server).and_then(|opinion| opinion.row(server.id))
-}
-
-/// Whether a node's pod answers as another node: then it is gone, with what it had.
-fn is_replaced(view: &View, id: NodeId) -> bool {
-    let successor = |row: &Row| {
-        row.pod.and_then(|pod| view.pods.get(&pod)).and_then(Pod::server).is_some_and(|server| server.id != id)
-    };
-    server(view, id).is_none() && rows(view, id).any(successor)
-}
-
-fn in_sync(view: &View, replica: &Server, primary: NodeId) -> bool {
-    let leads = |primary: &Server| primary.followers.contains(&replica.id) && primary.history == replica.history;
-    replica.follows() == Some(primary) && replica.link == Link::Up && server(view, primary).is_some_and(leads)
-}
-
 fn add_slots(view: &View, node: Target, slots: &SlotSet) -> Result<(), Broken> {
     let others = view.opinions.iter().flat_map(|opinion| &opinion.rows).filter(|row| row.id != node.id);
     let free = others.filter(|row| !is_stale(view, row)).all(|row| !row.slots.overlaps(slots));
     hold(free, Law::OneOwner, "the slots have an owner")?;
     let holds = |server: &Server| server.id != node.id && server.strays.overlaps(slots);
     hold(!view.servers().any(|(_, _, server)| holds(server)), Law::KeepData, "another node holds their keys")
-}
-
-/// Whether a row says of a node that answered what that node no longer says itself.
-fn is_stale(view: &View, row: &Row) -> bool {
-    let own = server(view, row.id).and_then(|server| own_row(view, server));
-    own.is_some_and(|own| own.epoch > row.epoch || own.epoch == row.epoch && own.slots != row.slots)
 }
 
 fn claim_slots(view: &View, node: Target, slots: &SlotSet) -> Result<(), Broken> {
@@ -173,7 +138,7 @@ fn meet(view: &View, node: Target, peer: Target, address: IpAddr) -> Result<(), 
     let there = view.pods.get(&peer.pod).is_some_and(|pod| pod.address == Some(address));
     hold(there, Law::MeetOwn, "the address is not that of its pod")?;
     let ours = |row: &Row| {
-        row.health == Health::Handshake || row.pod.is_some() || server(view, row.id).is_some() || is_here(view, row)
+        row.health == Health::Handshake || row.pod.is_some() || find(view, row.id).is_some() || is_here(view, row)
     };
     for target in [node, peer] {
         let opinion = at(view, target).and_then(|server| view.opinion(server));
@@ -190,10 +155,6 @@ fn meet(view: &View, node: Target, peer: Target, address: IpAddr) -> Result<(), 
     hold(!two, Law::MeetOwn, "each belongs to a cluster with the same slots, and neither knows the other")
 }
 
-fn is_here(view: &View, row: &Row) -> bool {
-    row.address.is_some() && view.pods.values().any(|pod| pod.address == row.address)
-}
-
 fn replicate(view: &View, node: Target, primary: NodeId) -> Result<(), Broken> {
     hold(owns_nothing(view, node.id), Law::OneOwner, "it owns slots in some view")?;
     let Some(server) = at(view, node) else {
@@ -203,7 +164,7 @@ fn replicate(view: &View, node: Target, primary: NodeId) -> Result<(), Broken> {
         Role::Primary => hold(server.keys == 0, Law::KeepData, "it holds keys of its own"),
         Role::Replica(former) if former == primary || owns_nothing(view, former) => Ok(()),
         Role::Replica(former) => {
-            hold(self::server(view, former).is_some(), Law::KeepData, "the primary that it leaves does not answer")
+            hold(find(view, former).is_some(), Law::KeepData, "the primary that it leaves does not answer")
         }
     }
 }
@@ -234,7 +195,10 @@ fn planned(view: &View, candidate: &Server, primary: NodeId) -> Result<(), Broke
     };
     let mut voters = view.servers().map(|(_, _, server)| server).filter(|server| !owns_nothing_itself(view, server));
     hold(voters.all(sees), Law::PromoteSynced, "a primary is not connected to it")?;
-    let leads = server(view, primary);
+    let rows = view.opinion(candidate).map_or(&[][..], |opinion| &opinion.rows);
+    let asked = rows.iter().filter(|row| !row.slots.is_empty()).all(|row| find(view, row.id).is_some());
+    hold(asked, Law::PromoteSynced, "a primary was not asked whether it is connected to it")?;
+    let leads = find(view, primary);
     hold(leads.is_some_and(|server| !server.paused), Law::OneFailover, "a failover is under way")?;
     let moves = |server: &Server| {
         let running = server.jobs.iter().filter(|job| job.state == JobState::Running);
@@ -243,10 +207,6 @@ fn planned(view: &View, candidate: &Server, primary: NodeId) -> Result<(), Broke
     };
     let moving = view.servers().any(|(_, _, server)| moves(server));
     hold(!moving, Law::OneFailover, "slots of the shard are on their way")
-}
-
-fn owns_nothing_itself(view: &View, server: &Server) -> bool {
-    own_row(view, server).is_none_or(|row| row.slots.is_empty())
 }
 
 fn forced(view: &View, candidate: &Server, primary: NodeId) -> Result<(), Broken> {
@@ -272,7 +232,7 @@ fn takeover(desired: &Desired, view: &View, candidate: &Server, primary: NodeId)
         pod.is_some_and(|pod| pod.sight == Sight::Down && pod.address.is_none())
     };
     let gone = is_replaced(view, primary) || !desired.persistent && rows(view, primary).any(never_started);
-    hold(gone && server(view, primary).is_none(), Law::ProvenGone, "the old primary may still run")?;
+    hold(gone && find(view, primary).is_none(), Law::ProvenGone, "the old primary may still run")?;
     let had_all = matches!(candidate.link, Link::Down(_)) || is_replaced(view, primary);
     hold(had_all, Law::PromoteSynced, "it was not connected before")?;
     knows_slots(view, candidate, primary)
@@ -280,12 +240,12 @@ fn takeover(desired: &Desired, view: &View, candidate: &Server, primary: NodeId)
 
 fn forget(view: &View, gone: NodeId) -> Result<(), Broken> {
     hold(owns_nothing(view, gone), Law::KeepData, "it owns slots in some view")?;
-    hold(server(view, gone).is_none(), Law::KeepData, "it answers")?;
+    hold(find(view, gone).is_none(), Law::KeepData, "it answers")?;
     let followed = view.servers().any(|(_, _, server)| server.follows() == Some(gone));
     hold(!followed, Law::KeepData, "somebody follows it")
 }
 
-fn reset(view: &View, node: Target) -> Result<(), Broken> {
+fn reset(desired: &Desired, view: &View, node: Target) -> Result<(), Broken> {
     let Some(server) = at(view, node) else {
         return hold(false, Law::KeepData, "it was not asked");
     };
@@ -297,17 +257,15 @@ fn reset(view: &View, node: Target) -> Result<(), Broken> {
             hold(!(owns && shared && !owns_nothing_elsewhere(view, node.id)), Law::KeepData, "it owns slots")
         }
         Role::Replica(primary) => {
-            let kept = self::server(view, primary).is_some() || owns_nothing(view, primary);
-            hold(kept, Law::KeepData, "its primary does not answer")
+            let kept = find(view, primary).is_some() || owns_nothing(view, primary);
+            hold(kept, Law::KeepData, "its primary does not answer")?;
+            let synced = view.servers().filter(|(_, _, other)| other.id != server.id && in_sync(view, other, primary));
+            // What leaves is not missed; what is to lead a new shard leaves one copy behind at least.
+            let least = if node.pod.0 < desired.pods() { desired.replicas.min(1) } else { desired.replicas };
+            let enough = owns_nothing(view, primary) || synced.count() >= usize::from(least);
+            hold(enough, Law::LeaveBlank, "its shard would have too few members in sync without it")
         }
     }
-}
-
-/// Whether nobody but the node itself says that it owns slots.
-fn owns_nothing_elsewhere(view: &View, id: NodeId) -> bool {
-    let own = server(view, id).map(|server| server.opinion);
-    let others = view.opinions.iter().enumerate().filter(|(index, _)| Some(*index) != own);
-    others.filter_map(|(_, opinion)| opinion.row(id)).all(|row| row.slots.is_empty())
 }
 
 fn migrate(view: &View, source: Target, target: Target, slots: &SlotSet) -> Result<(), Broken> {
@@ -335,20 +293,6 @@ fn delete_pod(desired: &Desired, view: &View, pod: Ordinal, volume: Volume) -> R
     }
 }
 
-/// Whether a server writes files that the series that should be cannot read.
-fn is_newer(desired: &Desired, server: &Server) -> bool {
-    server.version.series.data_format() > desired.series.data_format()
-}
-
-/// Whether the node of a pod is known and owns nothing in any view, while all who own something answer.
-fn is_copy(view: &View, pod: Ordinal) -> bool {
-    let rows = || view.opinions.iter().flat_map(|opinion| &opinion.rows);
-    let mut own = rows().filter(|row| row.pod == Some(pod)).peekable();
-    own.peek().is_some()
-        && own.all(|row| row.slots.is_empty())
-        && rows().filter(|row| !row.slots.is_empty()).all(|row| server(view, row.id).is_some())
-}
-
 fn delete_running(desired: &Desired, view: &View, server: &Server, volume: Volume) -> Result<(), Broken> {
     let head = server.follows().unwrap_or(server.id);
     let well = |pod: &Pod| pod.server().is_some_and(|other| is_well(desired, view, other));
@@ -357,7 +301,7 @@ fn delete_running(desired: &Desired, view: &View, server: &Server, volume: Volum
     let rows = view.opinion(server).map_or(&[][..], |opinion| &opinion.rows);
     let mut others =
         rows.iter().filter(|row| row.id != server.id && (row.id == head || row.role == Some(Role::Replica(head))));
-    let up = |row: &Row| self::server(view, row.id).is_some_and(|other| is_well(desired, view, other));
+    let up = |row: &Row| find(view, row.id).is_some_and(|other| is_well(desired, view, other));
     hold(others.all(up), Law::OneDown, "another member of its shard is not well")?;
     if server.follows().is_none() {
         hold(desired.replicas == 0, Law::HandOverFirst, "it is the primary of a shard that has replicas")?;
@@ -365,14 +309,6 @@ fn delete_running(desired: &Desired, view: &View, server: &Server, volume: Volum
     }
     let readable = !is_newer(desired, server) || (volume == Volume::Fresh && desired.downgrade && !server.field_expiry);
     hold(readable, Law::HaltedStaysHalted, "the older series could not read its data")
-}
-
-/// Whether a server is a primary that owns slots, or in sync with one. Where nothing is evened out, a primary may be without.
-fn is_well(desired: &Desired, view: &View, server: &Server) -> bool {
-    match server.role {
-        Role::Primary => !desired.rebalance || !owns_nothing_itself(view, server),
-        Role::Replica(primary) => in_sync(view, server, primary),
-    }
 }
 
 fn scale(view: &View, pods: u32) -> Result<(), Broken> {

@@ -109,6 +109,7 @@ pub enum Sight {
 
 /// What a server says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub struct Server {
     /// Its identity.
     pub id: NodeId,

@@ -1,23 +1,26 @@
 //! Kubernetes Events: what was done, and what needs help, where people look for it.
+//!
+//! They are of the core group: whoever administers a namespace has a right to those there, and none to those of `events.k8s.io`, and
+//! nobody can give the agent a right that he does not have.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Resource};
+use k8s_openapi::api::core::v1::{self, EventSource, ObjectReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, Resource};
 use planner::{Matter, Plan};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::time::timeout;
 
-use crate::kubernetes::FIELD_MANAGER;
+use crate::kubernetes::{ApiError, FIELD_MANAGER, bounded};
 use crate::perform::Outcome;
 
 /// How many events wait to be written; beyond that, they are dropped, for they must hold nothing up.
 const MOST: usize = 512;
-/// How long one may take.
-const LONGEST: Duration = Duration::from_secs(5);
+/// What is told again within this time is counted, and not told anew.
+const SERIES: SignedDuration = SignedDuration::from_mins(6);
 /// How many bytes the API server takes of what one says.
 const LONGEST_NOTE: usize = 1024;
 
@@ -32,8 +35,7 @@ impl Events {
     #[must_use]
     pub fn new(client: Client, instance: String) -> Self {
         let (sender, receiver) = channel(MOST);
-        let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: Some(instance) };
-        tokio::spawn(write(client, reporter, receiver));
+        tokio::spawn(write(client, instance, receiver));
         Self { sender, told: BTreeSet::new() }
     }
 
@@ -60,8 +62,8 @@ impl Events {
     }
 
     /// Warns, unless that was told before.
-    fn tell_once(&mut self, about: &ObjectReference, reason: &str, action: &str, note: String) {
-        if !self.told.contains(&note) && self.send(about, event(EventType::Warning, reason, action, note.clone())) {
+    fn tell_once(&mut self, about: &ObjectReference, reason: &str, action: &'static str, note: String) {
+        if !self.told.contains(&note) && self.send(about, event(Tone::Warning, reason, action, note.clone())) {
             self.told.insert(note);
         }
     }
@@ -76,31 +78,131 @@ impl Events {
     }
 }
 
+/// An event as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Event {
+    tone: Tone,
+    reason: String,
+    action: &'static str,
+    note: String,
+}
+
+/// Whether somebody should look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Tone {
+    Normal,
+    Warning,
+}
+
 fn done(Outcome { step, result, .. }: &Outcome) -> Event {
     match result {
-        Ok(()) => event(EventType::Normal, step.kind(), "Perform", step.to_string()),
-        Err(error) => event(EventType::Warning, step.kind(), "Perform", format!("not done: {step}: {error}")),
+        Ok(()) => event(Tone::Normal, step.kind(), "Perform", step.to_string()),
+        Err(error) => event(Tone::Warning, step.kind(), "Perform", format!("not done: {step}: {error}")),
     }
 }
 
-fn event(type_: EventType, reason: &str, action: &str, mut note: String) -> Event {
+fn event(tone: Tone, reason: &str, action: &'static str, mut note: String) -> Event {
     note.truncate(note.floor_char_boundary(LONGEST_NOTE));
-    Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None }
+    Event { tone, reason: reason.to_owned(), action, note }
 }
 
-/// A recorder counts events of one reason as one, whatever they say: so each note has a recorder of its own.
-async fn write(client: Client, reporter: Reporter, mut events: Receiver<(ObjectReference, Event)>) {
-    let mut recorders: HashMap<Option<String>, Recorder> = HashMap::new();
+async fn write(client: Client, instance: String, mut events: Receiver<(ObjectReference, Event)>) {
+    let mut series = Series::default();
     while let Some((about, event)) = events.recv().await {
-        if recorders.len() > MOST {
-            recorders.clear();
+        let told = series.add(&about, &event, Timestamp::now());
+        if let Err(error) = publish(&client, object(about, event, &told, &instance)).await {
+            tracing::debug!(%error, "an event was not written");
         }
-        let fresh = || Recorder::new(client.clone(), reporter.clone());
-        let recorder = recorders.entry(event.note.clone()).or_insert_with(fresh);
-        match timeout(LONGEST, recorder.publish(&event, &about)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "an event was not written"),
-            Err(_) => tracing::debug!("an event was not written in time"),
+    }
+}
+
+/// What was told lately, and how often: of the same object, in the same words.
+#[derive(Debug, Default)]
+struct Series {
+    told: HashMap<(Option<String>, Event), Told>,
+}
+
+/// How often something was told, and under which name that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Told {
+    name: String,
+    count: i32,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Series {
+    fn add(&mut self, about: &ObjectReference, event: &Event, now: Timestamp) -> Told {
+        if self.told.len() > MOST {
+            self.told.clear();
         }
+        let name = || format!("{}.{:x}", about.name.as_deref().unwrap_or_default(), now.as_nanosecond());
+        let fresh = || Told { name: name(), count: 0, first: now, last: now };
+        let told = self.told.entry((about.uid.clone(), event.clone())).or_insert_with(fresh);
+        if now.duration_since(told.last) > SERIES {
+            *told = fresh();
+        }
+        *told = Told { count: told.count.saturating_add(1), last: now, ..told.clone() };
+        told.clone()
+    }
+}
+
+fn object(about: ObjectReference, event: Event, told: &Told, instance: &str) -> v1::Event {
+    let type_ = match event.tone {
+        Tone::Normal => "Normal",
+        Tone::Warning => "Warning",
+    };
+    let source = EventSource { component: Some(FIELD_MANAGER.to_owned()), host: None };
+    v1::Event {
+        metadata: ObjectMeta {
+            name: Some(told.name.clone()),
+            namespace: about.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        involved_object: about,
+        type_: Some(type_.to_owned()),
+        reason: Some(event.reason),
+        action: Some(event.action.to_owned()),
+        message: Some(event.note),
+        count: Some(told.count),
+        first_timestamp: Some(Time(told.first)),
+        last_timestamp: Some(Time(told.last)),
+        reporting_component: Some(FIELD_MANAGER.to_owned()),
+        reporting_instance: Some(instance.to_owned()),
+        source: Some(source),
+        ..v1::Event::default()
+    }
+}
+
+/// Writes it whole, whether it is there or not: the API server forgets events while they are counted on.
+async fn publish(client: &Client, event: v1::Event) -> Result<(), ApiError> {
+    let events = Api::<v1::Event>::default_namespaced(client.clone());
+    let name = event.metadata.name.clone().unwrap_or_default();
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    bounded(events.patch(&name, &parameters, &Patch::Apply(event))).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_words_are_counted_for_a_while_and_then_told_anew() {
+        let about = ObjectReference { name: Some("sessions".to_owned()), ..ObjectReference::default() };
+        let mut series = Series::default();
+        let mut told = |note: &str, second: i64| {
+            let said = event(Tone::Normal, "Meet", "Perform", note.to_owned());
+            series.add(&about, &said, Timestamp::from_second(second).unwrap())
+        };
+        let first = told("pods meet", 1000);
+        assert_eq!((first.name.as_str(), first.count), ("sessions.e8d4a51000", 1));
+        let other = told("others meet", 1001);
+        assert_eq!(other.count, 1);
+        assert_ne!(other.name, first.name);
+        let again = told("pods meet", 1300);
+        assert_eq!(again, Told { count: 2, last: Timestamp::from_second(1300).unwrap(), ..first.clone() });
+        let anew = told("pods meet", 1661);
+        assert_eq!(anew.count, 1);
+        assert_ne!(anew.name, first.name);
     }
 }

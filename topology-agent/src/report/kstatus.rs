@@ -36,7 +36,8 @@ fn sighting(plan: &Plan, settled: bool, is_rendered: bool) -> Sighting {
                 spec: {version: '9.1', tls: {disabled: true}, auth: {disabled: true}}}";
     let cluster = spec::read(spec, None).unwrap().remove(0).cluster;
     let wanted = Arc::new(Wanted { desired: Desired::of(&cluster), cluster });
-    Sighting { wanted, generation: 7, is_rendered, settled, look: Look::default(), plan: plan.clone(), now: Time(0) }
+    let (look, plan, hindrance) = (Look::default(), plan.clone(), None);
+    Sighting { wanted, generation: 7, is_rendered, settled, look, plan, hindrance, now: Time(0) }
 }
 
 fn status(sighting: &Sighting) -> Status {
@@ -78,6 +79,14 @@ fn every_condition_is_there_about_one_generation_and_work_is_no_failure() {
         assert!(!(status.holds(ConditionType::Reconciling) && status.holds(ConditionType::Stalled)), "{status:?}");
         assert!(!(status.holds(ConditionType::Ready) && status.holds(ConditionType::Reconciling)), "{status:?}");
     }
+}
+
+#[test]
+fn what_was_refused_is_said_before_what_is_planned() {
+    let hindrance = Some("not done: a step: the server refused".to_owned());
+    let status = status(&Sighting { hindrance, ..sighting(&plans()[1], true, true) });
+    assert!(status.summary.starts_with("not done: a step: the server refused; "), "{}", status.summary);
+    assert_eq!(kstatus(&status, 7), Kstatus::InProgress);
 }
 
 #[test]

@@ -161,7 +161,8 @@ fn summary(sighting: &Sighting) -> String {
         Plan::Do(round, _) => named(round.0.iter().map(ToString::to_string)),
         Plan::Wait(matters, _) | Plan::Stuck(matters) => named(matters.iter().map(ToString::to_string)),
     };
-    refusal(sighting).map_or_else(|| plan.clone(), |refusal| format!("{refusal}; {plan}"))
+    let first = refusal(sighting).or_else(|| sighting.hindrance.clone());
+    first.map_or_else(|| plan.clone(), |first| format!("{first}; {plan}"))
 }
 
 /// To the plan, a server that gives no answer and one whose answer is of no use are the same. To people they are not; one of them

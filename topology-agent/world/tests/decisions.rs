@@ -322,6 +322,29 @@ fn primaries_in_one_zone_are_spread_by_failovers_at_rest() {
 }
 
 #[test]
+fn a_directive_is_tried_on_one_replica_before_the_others_get_it() {
+    let mut view = at_rest();
+    let settings = |value: &str| Arc::new(BTreeMap::from([("maxclients".to_owned(), value.to_owned())]));
+    (0..6).for_each(|pod| server(&mut view, pod).settings = settings("100"));
+    let desired = Desired { settings: (*settings("200")).clone(), ..desired(3, 1) };
+    let told = |view: &View| told(&plan(&desired, view, NOW));
+    assert_eq!(told(&view), ["set maxclients on pod 1"]);
+    server(&mut view, 1).settings = settings("200");
+    assert_eq!(told(&view), [0, 2, 3, 4, 5].map(|pod| format!("set maxclients on pod {pod}")));
+}
+
+#[test]
+fn nobody_hands_over_to_a_pod_that_is_being_taken_down() {
+    let hands_over = |terminating: bool| {
+        let mut view = at_rest();
+        view.pods.get_mut(&Ordinal(0)).unwrap().template = Template::Old;
+        view.pods.get_mut(&Ordinal(1)).unwrap().terminating = terminating;
+        decide(&view).steps().iter().any(Step::is_vote)
+    };
+    assert!(hands_over(false) && !hands_over(true));
+}
+
+#[test]
 fn volumes_grow_to_what_the_spec_says_and_never_shrink() {
     let mut view = at_rest();
     view.pods.get_mut(&Ordinal(0)).unwrap().volume = Some(1 << 30);

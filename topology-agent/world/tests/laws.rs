@@ -6,7 +6,8 @@ mod support;
 
 use planner::laws::{Law, check, check_round};
 use planner::{
-    FailoverMode, Guard, Health, Job, JobState, Link, NodeId, Ordinal, Sight, SlotSet, Step, Template, View, Volume,
+    Desired, FailoverMode, Guard, Health, Job, JobState, Link, NodeId, Ordinal, Role, Sight, SlotSet, Step, Template,
+    View, Volume,
 };
 use support::{at_rest, id, server, target};
 use world::look::{NOW, identity};
@@ -102,6 +103,9 @@ fn a_replica_that_is_not_in_sync_or_not_connected_to_all_does_not_take_over() {
     let replica = id(&unlinked, 1);
     say(&mut unlinked, replica, |row| row.linked = false);
     assert_eq!(law(&unlinked, &hand_over(&unlinked)), Some(Law::PromoteSynced));
+    let mut unasked = at_rest();
+    unasked.pods.get_mut(&Ordinal(4)).unwrap().sight = Sight::Silent;
+    assert_eq!(law(&unasked, &hand_over(&unasked)), Some(Law::PromoteSynced));
     let mut other = at_rest();
     server(&mut other, 1).history = identity(99);
     assert_eq!(law(&other, &hand_over(&other)), Some(Law::PromoteSynced));
@@ -115,6 +119,54 @@ fn a_node_that_knows_strangers_is_not_met() {
     let address = view.pods[&Ordinal(2)].address.unwrap();
     let meet = Step::Meet { node: target(&view, 0), peer: target(&view, 2), address };
     assert_eq!(law(&view, &meet), Some(Law::MeetOwn));
+}
+
+#[test]
+fn nobody_is_met_at_an_address_that_is_anothers_or_in_an_earlier_cluster() {
+    let mut view = at_rest();
+    let meet = |view: &View, address| Step::Meet { node: target(view, 0), peer: target(view, 2), address };
+    let address = view.pods[&Ordinal(2)].address.unwrap();
+    assert_eq!(law(&view, &meet(&view, address)), None);
+    assert_eq!(law(&view, &meet(&view, [10, 9, 9, 9].into())), Some(Law::MeetOwn));
+    let mut rows = view.opinions[0].rows.clone();
+    rows.iter_mut().zip(80..).for_each(|(row, id)| row.id = identity(id));
+    server(&mut view, 2).id = rows[2].id;
+    server(&mut view, 2).opinion = 1;
+    view.opinions.push(planner::Opinion { rows });
+    assert_eq!(law(&view, &meet(&view, address)), Some(Law::MeetOwn));
+}
+
+#[test]
+fn no_shard_loses_a_copy_that_it_should_keep() {
+    let mut view = at_rest();
+    let replica = target(&view, 1);
+    assert_eq!(law(&view, &Step::Reset { node: replica }), Some(Law::LeaveBlank));
+    let head = id(&view, 0);
+    let other = id(&view, 3);
+    server(&mut view, 3).role = Role::Replica(head);
+    server(&mut view, 0).followers.insert(other);
+    assert_eq!(law(&view, &Step::Reset { node: replica }), None);
+}
+
+#[test]
+fn slots_of_which_another_holds_keys_are_not_given_away() {
+    let mut view = at_rest();
+    let first = id(&view, 0);
+    say(&mut view, first, |row| row.slots = SlotSet::range(10..=5461));
+    let give = Step::AddSlots { node: target(&view, 0), slots: SlotSet::range(0..=9) };
+    assert_eq!(law(&view, &give), None);
+    server(&mut view, 2).strays = SlotSet::range(3..=3);
+    assert_eq!(law(&view, &give), Some(Law::KeepData));
+}
+
+#[test]
+fn a_pod_that_does_not_run_is_not_taken_back_to_where_its_data_cannot_be_read() {
+    let mut view = at_rest();
+    let pod = view.pods.get_mut(&Ordinal(1)).unwrap();
+    (pod.template, pod.sight) = (Template::Old, Sight::Down);
+    assert_eq!(law(&view, &delete(&view, 1)), None);
+    let older = Desired { series: spec::Series::V8_1, ..desired(3, 1) };
+    assert_eq!(check(&older, &view, &delete(&view, 1)).unwrap_err().law, Law::HaltedStaysHalted);
 }
 
 #[test]

@@ -1,4 +1,7 @@
 //! Whether a folder is one of specs: their names on standard output if so, nothing otherwise. Only what cannot be read is an error.
+//!
+//! Argo CD asks this of folders whose Application names no plugin, and of those that name this one as well. To tell the two apart, there
+//! are parameters; but they are there, too, where an Application has settings for whichever plugin takes it.
 
 use std::fs;
 use std::path::Path;
@@ -7,13 +10,21 @@ use serde_json::Value;
 
 use super::super::failure::Failure;
 use super::super::{folder, input, output, side};
+use super::outside;
+use super::parameters::{self, VARIABLE};
 
 /// Tools that render such a folder themselves, perhaps with this program's help.
 const OTHERS: [&str; 5] = ["kustomization.yaml", "kustomization.yml", "Kustomization", "Chart.yaml", folder::INDEX];
 
 pub(crate) fn run() -> Result<(), Failure> {
     let here = Path::new(".");
-    if OTHERS.iter().any(|name| fs::symlink_metadata(here.join(name)).is_ok()) {
+    let given = outside::variable(VARIABLE)?;
+    let elsewhere = given.as_deref().map(parameters::specs_of).unwrap_or_default();
+    if !elsewhere.is_empty() {
+        return output::to_stdout(&elsewhere);
+    }
+    let is_left_to_others = || OTHERS.iter().any(|name| fs::symlink_metadata(here.join(name)).is_ok());
+    if given.is_none() && is_left_to_others() {
         return Ok(());
     }
     let mut names = String::new();

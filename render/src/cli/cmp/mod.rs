@@ -12,7 +12,7 @@ use spec::{Cluster, Complaint, Override};
 
 use self::outside::Outside;
 use self::parameters::Parameters;
-use super::arguments::{CmpStep, GenerateArguments};
+use super::arguments::{CmpStep, FormArguments, GenerateArguments};
 use super::failure::Failure;
 use super::{input, output, report};
 
@@ -21,7 +21,7 @@ pub(crate) fn run(step: &CmpStep) -> ExitCode {
     let outcome = match step {
         CmpStep::Generate(arguments) => generate(arguments),
         CmpStep::Discover => discover::run(),
-        CmpStep::Parameters => announce(),
+        CmpStep::Parameters(arguments) => announce(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -39,7 +39,8 @@ fn generate(arguments: &GenerateArguments) -> Result<(), Failure> {
     let clusters = input::clusters(&parameters.specs, namespace.as_ref(), &parameters.overrides);
     let clusters = clusters.map_err(|failure| outside.explain(failure))?;
     check_meaning(&parameters.overrides, &clusters)?;
-    let mut renderer = super::renderer(!arguments.no_argocd_waves);
+    let form = parameters.form.unwrap_or(arguments.form.desired_state.into());
+    let mut renderer = super::renderer(!arguments.no_argocd_waves).reading(form);
     let manifests = clusters.iter().map(|cluster| renderer.render(cluster)).collect::<Result<Vec<_>, _>>()?;
     output::to_stdout(&manifests.iter().map(render::Manifest::to_yaml).collect::<String>())
 }
@@ -57,7 +58,7 @@ fn check_meaning(overrides: &[Override], clusters: &[Cluster]) -> Result<(), Fai
 }
 
 /// What people find in the parameters' form. What is wrong with a spec is said when it is rendered; here they come to mend it.
-fn announce() -> Result<(), Failure> {
+fn announce(arguments: &FormArguments) -> Result<(), Failure> {
     let specs = Outside::read().ok().and_then(|outside| Parameters::read(&outside).ok()).unwrap_or_default().specs;
     // Their namespace is not told here; any will do where the spec leaves it to the Application.
     let anywhere = "default".parse().ok();
@@ -66,5 +67,5 @@ fn announce() -> Result<(), Failure> {
         Ok([only]) => Some(only),
         Ok(_) | Err(_) => None,
     };
-    output::to_stdout(&output::pretty(&parameters::announcements(cluster))?)
+    output::to_stdout(&output::pretty(&parameters::announcements(cluster, arguments.desired_state.into()))?)
 }

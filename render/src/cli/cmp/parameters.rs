@@ -1,8 +1,9 @@
-//! The parameters of an Application, typed: each is a field of the spec under a name for people, but for `specs`.
+//! The parameters of an Application, typed: each is a field of the spec under a name for people, but for `specs` and `desired-state`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path as FilePath};
 
+use render::DesiredState;
 use serde::{Deserialize, Serialize};
 use spec::{Cluster, Complaint, Override, OverrideValue, Path};
 
@@ -20,11 +21,12 @@ pub(crate) struct Parameters {
     /// Files and folders.
     pub(crate) specs: Vec<String>,
     pub(crate) overrides: Vec<Override>,
+    pub(crate) form: Option<DesiredState>,
 }
 
 impl Default for Parameters {
     fn default() -> Self {
-        Self { specs: vec![HERE.to_owned()], overrides: Vec::new() }
+        Self { specs: vec![HERE.to_owned()], overrides: Vec::new(), form: None }
     }
 }
 
@@ -41,6 +43,7 @@ struct Given {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Parameter {
     Specs,
+    DesiredState,
     Version,
     Shards,
     Replicas,
@@ -53,6 +56,7 @@ enum Parameter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Takes {
     Files,
+    Form,
     Text,
     Number,
     Flag,
@@ -60,12 +64,21 @@ enum Takes {
 }
 
 impl Parameter {
-    const ALL: [Self; 7] =
-        [Self::Specs, Self::Version, Self::Shards, Self::Replicas, Self::Paused, Self::Rebalance, Self::Config];
+    const ALL: [Self; 8] = [
+        Self::Specs,
+        Self::DesiredState,
+        Self::Version,
+        Self::Shards,
+        Self::Replicas,
+        Self::Paused,
+        Self::Rebalance,
+        Self::Config,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Specs => "specs",
+            Self::DesiredState => "desired-state",
             Self::Version => "version",
             Self::Shards => "shards",
             Self::Replicas => "replicas",
@@ -77,7 +90,7 @@ impl Parameter {
 
     const fn field(self) -> &'static str {
         match self {
-            Self::Specs => "",
+            Self::Specs | Self::DesiredState => "",
             Self::Version => "spec.version",
             Self::Shards => "spec.shards",
             Self::Replicas => "spec.replicasPerShard",
@@ -90,6 +103,7 @@ impl Parameter {
     const fn takes(self) -> Takes {
         match self {
             Self::Specs => Takes::Files,
+            Self::DesiredState => Takes::Form,
             Self::Version => Takes::Text,
             Self::Shards | Self::Replicas => Takes::Number,
             Self::Paused | Self::Rebalance => Takes::Flag,
@@ -100,6 +114,7 @@ impl Parameter {
     const fn title(self) -> &'static str {
         match self {
             Self::Specs => "Specs",
+            Self::DesiredState => "Desired state",
             Self::Version => "Valkey version",
             Self::Shards => "Shards",
             Self::Replicas => "Replicas per shard",
@@ -113,6 +128,9 @@ impl Parameter {
         match self {
             Self::Specs => {
                 "Files or folders of specs, from the Application's folder; all of that folder unless it is set"
+            }
+            Self::DesiredState => {
+                "config-map, or custom-resource where its definition is installed: where the agent finds what should be"
             }
             Self::Version => "A series, such as 9.1, or a release of it. Restarts every pod, one after the other",
             Self::Shards => "From 3 to 500. Slots move while the cluster serves; nothing restarts",
@@ -128,7 +146,7 @@ impl Parameter {
     /// The parameter's value in a spec.
     fn value(self, cluster: &Cluster) -> String {
         match self {
-            Self::Specs | Self::Config => String::new(),
+            Self::Specs | Self::DesiredState | Self::Config => String::new(),
             Self::Version => cluster.version.to_string(),
             Self::Shards => cluster.shards.to_string(),
             Self::Replicas => cluster.replicas_per_shard.to_string(),
@@ -169,6 +187,10 @@ impl Parameters {
         let value = match parameter.takes() {
             Takes::Files => return self.take_specs(given),
             Takes::Directives => return self.take_directives(given),
+            Takes::Form => {
+                self.form = Some(form(&one(given)?)?);
+                return Ok(());
+            }
             Takes::Text => OverrideValue::Text(one(given)?),
             Takes::Number => number(&one(given)?)?,
             Takes::Flag => flag(&one(given)?)?,
@@ -206,6 +228,13 @@ impl Parameters {
     }
 }
 
+/// The files and folders that the parameters ask for by name, a line for each; whether all else is right is told when they are rendered.
+pub(crate) fn specs_of(text: &str) -> String {
+    let given: Option<Vec<Given>> = serde_json::from_str(text).unwrap_or_default();
+    let specs = given.into_iter().flatten().filter(|given| given.name == Parameter::Specs.name());
+    specs.flat_map(|given| given.array.unwrap_or_default()).map(|file| format!("{file}\n")).collect()
+}
+
 fn said_of(name: &str, complaint: Complaint) -> Complaint {
     Complaint { message: format!("parameter `{name}`: {}", complaint.message), hint: complaint.hint }
 }
@@ -222,6 +251,11 @@ fn unknown(name: &str) -> Complaint {
 fn number(text: &str) -> Result<OverrideValue, Complaint> {
     let number = text.parse().map(OverrideValue::Integer);
     number.map_err(|_| Complaint::new(format!("`{text}` is not a whole number"), "write digits alone, such as 6"))
+}
+
+fn form(text: &str) -> Result<DesiredState, Complaint> {
+    let hint = || format!("write {}", DesiredState::ALL.map(DesiredState::as_str).join(" or "));
+    DesiredState::named(text).ok_or_else(|| Complaint::new(format!("`{text}` is not one of its values"), hint()))
 }
 
 fn flag(text: &str) -> Result<OverrideValue, Complaint> {
@@ -252,13 +286,14 @@ pub(crate) struct Announcement {
     map: Option<BTreeMap<String, String>>,
 }
 
-/// All parameters, with the values that they have in the one cluster that they speak of.
-pub(crate) fn announcements(cluster: Option<&Cluster>) -> Vec<Announcement> {
-    Parameter::ALL.into_iter().map(|parameter| Announcement::of(parameter, cluster)).collect()
+/// All parameters, with the values that they have in the one cluster that they speak of, and where its agent finds what should be
+/// unless a parameter says it.
+pub(crate) fn announcements(cluster: Option<&Cluster>, form: DesiredState) -> Vec<Announcement> {
+    Parameter::ALL.into_iter().map(|parameter| Announcement::of(parameter, cluster, form)).collect()
 }
 
 impl Announcement {
-    fn of(parameter: Parameter, cluster: Option<&Cluster>) -> Self {
+    fn of(parameter: Parameter, cluster: Option<&Cluster>, form: DesiredState) -> Self {
         let mut announcement = Self {
             name: parameter.name(),
             title: parameter.title(),
@@ -271,6 +306,7 @@ impl Announcement {
         };
         match parameter.takes() {
             Takes::Text => announcement,
+            Takes::Form => Self { string: Some(form.as_str().to_owned()), ..announcement },
             Takes::Number => Self { item_type: "number", ..announcement },
             Takes::Flag => Self { item_type: "boolean", ..announcement },
             Takes::Files => {

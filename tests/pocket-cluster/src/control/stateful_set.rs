@@ -7,8 +7,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::owned;
+use crate::api::LabelSelector;
 use crate::cluster::Cluster;
-use crate::json::{entry, is_leaving, items, name, namespace, number, set, text, uid};
+use crate::json::{controller, entry, is_leaving, items, name, namespace, number, set, text, uid};
 use crate::random::hash_of;
 use crate::store::Key;
 
@@ -17,6 +18,7 @@ const REVISION: &str = "controller-revision-hash";
 pub(super) fn reconcile(cluster: &Cluster) {
     for set in cluster.store.all("statefulsets.apps") {
         if !is_leaving(&set) {
+            adopt(cluster, &set);
             let turn = Turn::new(cluster, &set);
             turn.keep_revision();
             turn.keep_claims();
@@ -24,6 +26,22 @@ pub(super) fn reconcile(cluster: &Cluster) {
             turn.report();
         }
     }
+}
+
+/// Pods of its name and with its labels that no controller owns become its own: those of one that was deleted without them.
+/// <https://kubernetes.io/docs/tasks/run-application/delete-stateful-set/>
+fn adopt(cluster: &Cluster, set: &Value) {
+    let selector = LabelSelector::of(set.pointer("/spec/selector").unwrap_or(&Value::Null));
+    for pod in cluster.store.in_namespace("pods", namespace(set)) {
+        let is_named = name(&pod).rsplit_once('-').is_some_and(|(parent, _)| parent == name(set));
+        if is_named && selector.matches(&pod) && controller(&pod).is_empty() && !is_leaving(&pod) {
+            cluster.store.edit(&Key::of("pods", &pod), |pod| hand_to(pod, set));
+        }
+    }
+}
+
+fn hand_to(object: &mut Value, owner: &Value) {
+    crate::json::set(object, "/metadata/ownerReferences", json!([owned::reference(owner)]));
 }
 
 /// One look at one set.
@@ -65,14 +83,18 @@ impl<'a> Turn<'a> {
     /// Every template that was ever asked for is kept as a `ControllerRevision`; the newest has the highest number.
     fn keep_revision(&self) {
         let revisions = self.cluster.store.in_namespace("controllerrevisions.apps", namespace(self.set));
-        let own = revisions.iter().filter(|revision| crate::json::controller(revision) == uid(self.set));
+        let own = revisions.iter().filter(|revision| controller(revision) == uid(self.set));
         let highest = own.max_by_key(|revision| number(revision, "/revision"));
         if highest.is_some_and(|revision| name(revision) == self.update_revision) {
             return;
         }
         let next = highest.and_then(|revision| number(revision, "/revision")).unwrap_or(0) + 1;
         let key = Key::new("controllerrevisions.apps", namespace(self.set), &self.update_revision);
-        if self.cluster.store.edit(&key, |revision| set(revision, "/revision", next)).is_some() {
+        let renew = |revision: &mut Value| {
+            set(revision, "/revision", next);
+            hand_to(revision, self.set);
+        };
+        if self.cluster.store.edit(&key, renew).is_some() {
             return;
         }
         let revision = json!({

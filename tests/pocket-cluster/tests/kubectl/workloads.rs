@@ -254,7 +254,7 @@ fn a_rolling_update_that_does_not_become_ready_ends_no_old_pod() {
 }
 
 #[test]
-fn what_a_deleted_owner_owned_goes_unless_it_is_orphaned() {
+fn what_a_deleted_owner_owned_goes_unless_it_is_orphaned_and_then_a_new_one_takes_it() {
     let story = begin();
     story.apply(DEPLOYMENT);
     story.kubectl("rollout status deploy/web --timeout=30s");
@@ -266,6 +266,10 @@ fn what_a_deleted_owner_owned_goes_unless_it_is_orphaned() {
     let uid = story.field("pod/set-0", ".metadata.uid");
     story.kubectl("delete sts set --cascade=orphan");
     std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(story.field("pod/set-0", ".metadata.uid"), uid);
+    story.apply(&stateful_set("set", 1, ""));
+    let set = story.field("sts/set", ".metadata.uid");
+    story.until("pod/set-0", ".metadata.ownerReferences[0].uid", &set);
     assert_eq!(story.field("pod/set-0", ".metadata.uid"), uid);
 }
 

@@ -36,7 +36,7 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
             continue;
         }
         match failover::planned(situation, *head, better.into_iter()) {
-            Some(step) if draft.is_calm() && draft.is_free(*head) => return draft.step(step),
+            Some(step) if draft.is_empty() => return draft.step(step),
             Some(_) | None => draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + WHILE),
         }
     }

@@ -26,7 +26,7 @@ pub(super) fn hand_over(situation: &Situation<'_>, shard: &Shard, head: NodeId, 
     }
 }
 
-/// A planned failover to the best of the candidates; none while none is in sync and serves clients, or could keep what they write, the shard is busy with a migration
+/// A planned failover to the best of the candidates; none while none is in sync, serves clients, can keep what they write and is there to stay, the shard is busy with a migration
 /// or with another failover, or not every primary is connected to it.
 ///
 /// Valkey asks every primary for its vote once. A primary that is not yet connected to the replica stays silent, the vote fails, and
@@ -41,10 +41,11 @@ pub(super) fn planned(
         return None;
     }
     let open = |id: &NodeId| situation.server(*id).is_some_and(|server| !server.refuses && !server.disk_fails);
+    let stays = |id: &NodeId| situation.seen_pod(*id).is_some_and(|(_, pod)| !pod.terminating);
     let offset = |id: NodeId| situation.server(id).map_or(0, |server| server.offset);
     let close = |id: &NodeId| offset(primary).saturating_sub(offset(*id)) <= MOST_BEHIND;
-    let fit = candidates
-        .filter(|id| situation.in_sync(*id, primary) && close(id) && open(id) && situation.all_voters_see(*id));
+    let synced = candidates.filter(|id| situation.in_sync(*id, primary) && close(id));
+    let fit = synced.filter(|id| stays(id) && open(id) && situation.all_voters_see(*id));
     let replica =
         fit.filter_map(|id| situation.target(id)).max_by_key(|replica| (offset(replica.id), Reverse(*replica)))?;
     Some(Step::Failover { replica, primary, mode: FailoverMode::Planned })

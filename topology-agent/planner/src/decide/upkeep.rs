@@ -45,17 +45,26 @@ fn role(situation: &Situation<'_>, id: NodeId) -> Option<RoleLabel> {
     }
 }
 
-/// Directives that differ from what should be. Only what a server reports is set: an older one does not know them all.
+/// Directives that differ from what should be. One server goes first, a replica if there is one: what it does not bear, the others are
+/// spared.
 pub(super) fn settings(situation: &Situation<'_>, draft: &mut Draft) {
+    let proven = situation.view.servers().any(|(_, _, server)| differing(situation, server).next().is_none());
+    let first = situation.view.servers().min_by_key(|(pod, _, server)| (server.role == Role::Primary, *pod));
+    let first = first.map(|(pod, _, _)| pod);
     for (pod, about, server) in situation.view.servers() {
-        let wanted = situation.desired.settings.iter();
-        let differ = wanted.filter(|(name, value)| server.settings.get(*name).is_some_and(|present| present != *value));
-        let differ = differ.map(|(name, value)| (name.clone(), value.clone()));
+        let differ = differing(situation, server).filter(|_| proven || Some(pod) == first);
         let settings: BTreeMap<String, String> = differ.chain(max_memory(situation, about, server)).collect();
         if !settings.is_empty() {
             draft.step(Step::Configure { node: Target { pod, id: server.id }, settings });
         }
     }
+}
+
+/// Only what a server reports is set: an older one does not know them all.
+fn differing<'a>(situation: &'a Situation<'_>, server: &'a Server) -> impl Iterator<Item = (String, String)> + 'a {
+    let wanted = situation.desired.settings.iter();
+    let differ = wanted.filter(|(name, value)| server.settings.get(*name).is_some_and(|present| present != *value));
+    differ.map(|(name, value)| (name.clone(), value.clone()))
 }
 
 /// Each server has a share of the limit of its own pod, which may still be that of an old template.

@@ -20,11 +20,13 @@ if status.summary ~= nil and status.summary ~= "" then
   health.message = status.summary
 end
 
-local annotations = obj.metadata.annotations
+local annotations, upgrade = obj.metadata.annotations, obj.spec ~= nil and obj.spec.upgrade or nil
 local is_paused = annotations ~= nil and annotations["valkey-gitops.dev/paused"] == "true"
+  or upgrade ~= nil and upgrade.paused == true
 
 if holds("Reconciling") then
-  if is_paused then
+  -- Nothing but restarts is held back: while slots or replicas are missing, there is work to do, and somebody to be told.
+  if is_paused and holds("SlotsCovered") and holds("ReplicasInSync") and not holds("UpToDate") then
     health.status = "Suspended"
     health.message = "Restarts are held back: " .. health.message
   end

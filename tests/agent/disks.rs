@@ -1,0 +1,82 @@
+//! What servers keep is damaged, or full, or not kept at all.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::story::{Story, open};
+use crate::struck::{ELECTION, WITH_REPLICA, primary, replica, struck_in, survives, until_led_by_another};
+use crate::wait::{hold, wait};
+use crate::watched::nothing_is_lost;
+
+/// A write with a replica waits for as long as the shard has one member only.
+const ALONE: Duration = Duration::from_secs(30);
+
+fn on_disk(story: &Story, pod: &str, script: &str) {
+    story.exec(pod, &["sh", "-c", script]).unwrap();
+}
+
+/// Another leads the shard; nobody guesses who the server was.
+#[test]
+fn a_server_whose_record_of_the_cluster_is_damaged_stays_down_until_people_give_it_an_empty_volume() {
+    survives("The nodes.conf of a primary is damaged, and it is killed", WITH_REPLICA, ALONE, |story| {
+        let pod = primary(story, 1);
+        on_disk(story, &pod, "echo nonsense >/data/nodes.conf");
+        story.kill(&pod);
+        until_led_by_another(story, 1, &pod);
+        story.until_said("Ready", &format!("pod {}", &pod["small-".len()..]));
+        hold(Duration::from_secs(3), || assert!(!story.has_told("Forget") && !story.has_told("DeletePod")));
+        story.kubectl(&format!("delete pvc data-{pod} --wait=false"));
+        story.kubectl(&format!("delete pod {pod}"));
+    });
+}
+
+fn until_writes_are(story: &Story, pod: &str, status: &str) {
+    wait(&format!("writes to disk that are {status}"), || {
+        let said = story.ask(pod, "INFO persistence");
+        if said.contains(&format!("aof_last_write_status:{status}")) { Ok(()) } else { Err(said) }
+    });
+}
+
+/// A server whose disk is full refuses writes, and takes them again when there is room.
+#[test]
+fn a_volume_that_is_full_is_grown_in_git() {
+    let changes = [&open()[..], &[("/spec/storage/size", json!("64Mi"))]].concat();
+    let report = struck_in(&changes, "The volume of a primary is full, and is grown", &[], |story| {
+        let pod = primary(story, 1);
+        on_disk(story, &pod, "cat /dev/zero >/data/filler");
+        until_writes_are(story, &pod, "err");
+        story.change(&[("/spec/storage/expandTo", json!("128Mi"))]);
+        until_writes_are(story, &pod, "ok");
+    });
+    nothing_is_lost(&report, ELECTION);
+}
+
+/// What it has to record of the cluster, it cannot: a replica leads its shard until the volume is grown.
+#[test]
+fn a_server_with_a_full_volume_hears_of_a_new_primary_elsewhere() {
+    let changes = [&open()[..], &[("/spec/storage/size", json!("64Mi"))]].concat();
+    let sentence = "The volume of a primary is full, another shard changes its primary, and the volume is grown";
+    let report = struck_in(&changes, sentence, WITH_REPLICA, |story| {
+        let (pod, other) = (primary(story, 1), replica(story, 0));
+        on_disk(story, &pod, "cat /dev/zero >/data/filler");
+        until_writes_are(story, &pod, "err");
+        assert_eq!(story.ask(&other, "CLUSTER FAILOVER"), "OK\n");
+        until_led_by_another(story, 1, &pod);
+        story.change(&[("/spec/storage/expandTo", json!("128Mi"))]);
+    });
+    nothing_is_lost(&report, ALONE);
+}
+
+#[test]
+fn a_primary_that_keeps_nothing_on_disk_is_killed_and_nothing_is_lost_that_a_replica_had() {
+    let nothing = [("/spec/storage", json!({"ephemeral": {}})), ("/spec/persistence", json!({"appendOnly": false}))];
+    let changes = [&open()[..], &nothing].concat();
+    let sentence = "A primary that keeps nothing on disk is killed";
+    let report = struck_in(&changes, sentence, WITH_REPLICA, |story| {
+        let pod = primary(story, 1);
+        story.kill(&pod);
+        until_led_by_another(story, 1, &pod);
+    });
+    nothing_is_lost(&report, ALONE);
+}
