@@ -16,5 +16,4 @@ mod pace;
 pub mod perform;
 pub mod report;
 pub mod route;
-pub mod trust;
 pub mod valkey;
