@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, Client, Resource};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::json;
 use spec::status::Status;
 use spec::{ClusterName, names};
@@ -37,6 +37,13 @@ struct Report {
     /// Of the custom resource; an object that was deleted and applied anew has no status yet.
     uid: Option<String>,
     owner: Option<OwnerReference>,
+}
+
+impl Report {
+    /// Whether it is about the very same objects. What belonged to a `StatefulSet` that is gone is about to go, too.
+    fn concerns(&self, other: &Self) -> bool {
+        self.uid == other.uid && self.owner == other.owner
+    }
 }
 
 impl Publisher {
@@ -96,10 +103,10 @@ impl Writer {
     }
 
     async fn write_one(&mut self, report: Report) -> Result<(), ApiError> {
-        let is_known = |(written, since): &(Report, Instant)| written.uid == report.uid && since.elapsed() < TRUSTED;
+        let is_known = |(written, since): &(Report, Instant)| written.concerns(&report) && since.elapsed() < TRUSTED;
         let (before, since) = match self.written.take().filter(is_known) {
             Some((written, since)) => (written.status, since),
-            None => (self.present().await?, Instant::now()),
+            None => (self.present(report.owner.as_ref()).await?, Instant::now()),
         };
         let Report { status, uid, owner } = report;
         let status = status.since(&before, &Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
@@ -107,19 +114,20 @@ impl Writer {
             self.written = Some((Report { status: before, uid: uid.clone(), owner: owner.clone() }, since));
             match &self.place {
                 Place::Map(maps) => self.put(maps, &status, owner.clone()).await?,
-                Place::Object(objects) => self.apply(objects, &status).await?,
+                Place::Object(objects) => self.apply(objects, &status, uid.as_deref()).await?,
             }
         }
         self.written = Some((Report { status, uid, owner }, since));
         Ok(())
     }
 
-    /// What an earlier agent wrote: its moments of change still hold.
-    async fn present(&self) -> Result<Status, ApiError> {
+    /// What an earlier agent wrote: its moments of change still hold. Nothing, where it stands with another owner.
+    async fn present(&self, owner: Option<&OwnerReference>) -> Result<Status, ApiError> {
         match &self.place {
             Place::Map(maps) => {
                 let map = bounded(maps.get_opt(&names::status(&self.cluster))).await?;
-                let text = map.and_then(|map| map.data?.remove(KEY));
+                let belongs = |map: &ConfigMap| owner.is_none_or(|owner| map.owner_references().contains(owner));
+                let text = map.filter(belongs).and_then(|map| map.data?.remove(KEY));
                 Ok(text.and_then(|text| serde_saphyr::from_str(&text).ok()).unwrap_or_default())
             }
             Place::Object(objects) => {
@@ -129,12 +137,13 @@ impl Writer {
         }
     }
 
-    /// Applies the status, whole: what it does not say any more goes. Nobody else writes there, and who has is overruled.
-    async fn apply(&self, objects: &Api<CustomResource>, status: &Status) -> Result<(), ApiError> {
+    /// Applies the status, whole: what it does not say any more goes. Nobody else writes there, and who has is overruled. An object that
+    /// was made anew meanwhile refuses it, for it has another uid.
+    async fn apply(&self, objects: &Api<CustomResource>, status: &Status, uid: Option<&str>) -> Result<(), ApiError> {
         let patch = json!({
             "apiVersion": format!("{}/{}", spec::GROUP, spec::VERSION),
             "kind": CustomResource::kind(&()),
-            "metadata": {"name": self.cluster},
+            "metadata": {"name": self.cluster, "uid": uid},
             "status": status,
         });
         let parameters = PatchParams::apply(FIELD_MANAGER).force();

@@ -102,15 +102,7 @@ fn admitted(store: &Store, kind: &Kind, mut object: Value) -> Result<Value, Refu
 
 pub(super) fn update(cluster: &Cluster, request: &Request) -> Result<Answer, Refusal> {
     let object = placed(request)?;
-    let written = rewrite(cluster, request, |before| {
-        let after = object;
-        if let Some(wanted) = Some(uid(&after)).filter(|wanted| !wanted.is_empty() && *wanted != uid(before)) {
-            let why =
-                format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {}", uid(before));
-            return Err(conflict(request, &why));
-        }
-        Ok(after)
-    })?;
+    let written = rewrite(cluster, request, |_| Ok(object))?;
     Ok(ok(&represented(request, &written)))
 }
 
@@ -138,6 +130,11 @@ fn rewrite(
     let version = structural::version(&cluster.store, kind);
     let change = |before: &Value| {
         let mut after = compute(before)?;
+        let wanted = uid(&after);
+        if !wanted.is_empty() && wanted != uid(before) {
+            let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {}", uid(before));
+            return Err(conflict(request, &why));
+        }
         let expected = text(&after, "/metadata/resourceVersion");
         if !expected.is_empty() && expected != text(before, "/metadata/resourceVersion") {
             let why = "the object has been modified; please apply your changes to the latest version and try again";

@@ -22,7 +22,9 @@ pub(super) fn reconcile(cluster: &Cluster) {
     for (key, object) in &everything {
         let is_lost = is_orphan(object, &alive) || leaving.contains(key.namespace.as_str());
         if is_lost && !is_leaving(object) {
-            drop(delete_object(&cluster.store, key, &json!({})));
+            // Not if it has changed since: it may have another owner by now.
+            let seen = json!({"preconditions": {"resourceVersion": text(object, "/metadata/resourceVersion")}});
+            drop(delete_object(&cluster.store, key, &seen));
         }
     }
     for namespace in leaving {
