@@ -30,7 +30,7 @@ use crate::layout::Layout;
 use crate::plan::{Scope, Waiting};
 use crate::situation::Situation;
 use crate::time::Span;
-use crate::view::Opinion;
+use crate::view::{Opinion, Row};
 
 /// How long to wait for what should take a moment.
 const MOMENT: Span = Span::seconds(1);
@@ -70,12 +70,13 @@ fn service(situation: &Situation<'_>, draft: &mut Draft) {
     if !draft.is_empty() {
         return;
     }
-    for (pod, _, server) in situation.view.servers() {
-        let is_nameless = |opinion: &Opinion| opinion.row(server.id).is_some_and(|row| row.pod.is_none());
+    for (pod, about, server) in situation.view.servers() {
+        let is_misplaced = |row: &Row| row.pod.is_none() || row.address != about.address;
+        let misdirects = |opinion: &Opinion| opinion.row(server.id).is_some_and(is_misplaced);
         if server.refuses {
             draft.wait(Scope::Pod(pod), Waiting::Refusing, situation.now + MOMENT);
-        } else if situation.view.opinions.iter().any(is_nameless) {
-            draft.wait(Scope::Pod(pod), Waiting::Nameless, situation.now + MOMENT);
+        } else if situation.view.opinions.iter().any(misdirects) {
+            draft.wait(Scope::Pod(pod), Waiting::Misplaced, situation.now + MOMENT);
         }
     }
 }

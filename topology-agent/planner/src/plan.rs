@@ -112,8 +112,8 @@ pub enum Waiting {
     Rest,
     /// A server that takes the cluster to be down, or did until a moment ago, and refuses clients.
     Refusing,
-    /// A server whose host name another one does not know, which therefore cannot send clients to it.
-    Nameless,
+    /// A server whose host name or address another one does not know, which therefore cannot send clients to it.
+    Misplaced,
 }
 
 /// What is wrong.
@@ -223,7 +223,7 @@ impl fmt::Display for Waiting {
             Self::Restarting => out.write_str("it was restarted, and is not up yet"),
             Self::Links => out.write_str("not every primary is connected to the replica that is to take over"),
             Self::Rest => out.write_str("other work goes first"),
-            Self::Nameless => out.write_str("not every server knows its host name, and where to send clients"),
+            Self::Misplaced => out.write_str("not every server knows its name and address, and where to send clients"),
             Self::Refusing => out.write_str("its server refuses clients, for it takes the cluster to be down"),
         }
     }

@@ -118,12 +118,36 @@ fn a_pod_that_is_being_taken_down_is_not_restarted_again() {
 #[test]
 fn a_cluster_of_which_a_server_does_not_know_where_to_send_clients_is_not_yet_at_rest() {
     let mut view = at_rest();
-    let id = id(&view, 2);
-    view.opinions[0].rows.iter_mut().find(|row| row.id == id).unwrap().pod = None;
-    let plan = decide(&view);
+    astray(&mut view, 0, 2).pod = None;
+    let why = "pod 2: waiting, not every server knows its name and address, and where to send clients";
+    assert_eq!(told_of(&decide(&view)), [why]);
+    // Pod 0 has its former address: it hears of the new one from itself.
+    let mut view = at_rest();
+    astray(&mut view, 0, 2).address = Some([10, 0, 9, 9].into());
+    assert_eq!(told_of(&decide(&view)), [why]);
+}
+
+#[test]
+fn two_that_restarted_side_by_side_are_told_where_the_other_is() {
+    let mut view = at_rest();
+    astray(&mut view, 1, 3).address = Some([10, 0, 9, 9].into());
+    astray(&mut view, 3, 1).address = Some([10, 0, 9, 9].into());
+    let address = view.pods[&Ordinal(3)].address.unwrap();
+    assert_eq!(told(&decide(&view)), [format!("introduce pod 1 to pod 3 at {address}")]);
+}
+
+/// The row that the server of a pod, with an opinion of its own from now on, has of another's.
+fn astray(view: &mut View, pod: u32, other: u32) -> &mut Row {
+    let (own, other) = (view.opinions.len(), id(view, other));
+    let former = server(view, pod).opinion;
+    view.opinions.push(view.opinions[former].clone());
+    server(view, pod).opinion = own;
+    view.opinions[own].rows.iter_mut().find(|row| row.id == other).unwrap()
+}
+
+fn told_of(plan: &Plan) -> Vec<String> {
     assert!(matches!(plan, Plan::Wait(..)), "{plan:?}");
-    let why = "pod 2: waiting, not every server knows its host name, and where to send clients";
-    assert_eq!(plan.matters().iter().map(ToString::to_string).collect::<Vec<_>>(), [why]);
+    plan.matters().iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -272,6 +296,17 @@ fn slots_without_an_owner_go_back_to_the_node_that_holds_their_keys() {
     let plan = decide(&view);
     assert_eq!(trouble(&plan), Some(&Trouble::KeysDisputed { slots: SlotSet::range(0..=3) }));
     assert_eq!(told(&plan), ["give pod 0 6 slots (4-9)"]);
+}
+
+#[test]
+fn keys_say_more_of_where_slots_were_than_others_do() {
+    let mut view = at_rest();
+    (0..6).for_each(|pod| server(&mut view, pod).keys = 1);
+    // The others still take pod 2 for their owner, which does not, and pod 4 holds keys of some.
+    astray(&mut view, 2, 2).slots = SlotSet::range(5472..=10_922);
+    assert_eq!(told(&decide(&view)), ["give pod 2 10 slots (5462-5471)"]);
+    server(&mut view, 4).strays = SlotSet::range(5462..=5465);
+    assert_eq!(told(&decide(&view)), ["give pod 2 6 slots (5466-5471)", "give pod 4 4 slots (5462-5465)"]);
 }
 
 #[test]

@@ -132,7 +132,8 @@ fn rewrite(
         let mut after = compute(before)?;
         let wanted = uid(&after);
         if !wanted.is_empty() && wanted != uid(before) {
-            let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {}", uid(before));
+            let why =
+                format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {}", uid(before));
             return Err(conflict(request, &why));
         }
         let expected = text(&after, "/metadata/resourceVersion");

@@ -3,6 +3,9 @@
 //! A node that knows where another is greets it, and the other then learns where the first one is. So only where two groups have
 //! each lost the other's addresses is help needed: one node is told the address of another, which it already knows by its id. Primaries
 //! go first, all at once: a replica that met a majority before its primary did would take over for nothing.
+//!
+//! Two nodes that others find would hear of each other from those, but only once they have taken each other for failed: for seconds,
+//! they would send clients to an address that is nobody's. They are told as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,23 +14,36 @@ use crate::draft::Draft;
 use crate::id::NodeId;
 use crate::plan::{Scope, Waiting};
 use crate::situation::{Member, Situation};
-use crate::step::Step;
+use crate::step::{Step, Target};
 use crate::view::{Opinion, Server};
 
+/// Of more pairs than these, the others hear from one another meanwhile.
+const MOST: usize = 128;
+
+/// The members whose present address stands in each opinion.
+type Right = BTreeMap<usize, BTreeSet<NodeId>>;
+
 pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
-    let Some(hub) = situation.hub() else { return };
-    let lost = lost(situation, hub.id);
-    if lost.is_empty() {
+    let right = right_addresses(situation);
+    let everybody = situation.members().count();
+    if right.values().all(|right| right.len() == everybody) {
         return;
     }
-    draft.unsettle();
+    let Some(hub) = situation.hub() else { return };
+    let lost = lost(situation, hub.id, &right);
     let primaries_lost = lost.iter().any(|(_, _, server)| is_primary(situation, server));
-    for (peer, pod, server) in lost {
-        if let (Some(address), true) = (pod.address, is_primary(situation, server) || !primaries_lost) {
-            draft.step(Step::Meet { node: hub, peer, address });
-        }
+    let mut meetings: Vec<(Target, Member<'_>)> = lost.into_iter().map(|peer| (hub, peer)).collect();
+    meetings.retain(|(_, (_, _, server))| is_primary(situation, server) || !primaries_lost);
+    if meetings.is_empty() {
+        meetings = apart(situation, &right);
     }
-    draft.wait(Scope::Cluster, Waiting::Joining, situation.now + MOMENT);
+    for (node, (peer, pod, _)) in &meetings {
+        pod.address.into_iter().for_each(|address| draft.step(Step::Meet { node: *node, peer: *peer, address }));
+    }
+    if !meetings.is_empty() {
+        draft.unsettle();
+        draft.wait(Scope::Cluster, Waiting::Joining, situation.now + MOMENT);
+    }
 }
 
 fn is_primary(situation: &Situation<'_>, server: &Server) -> bool {
@@ -35,12 +51,7 @@ fn is_primary(situation: &Situation<'_>, server: &Server) -> bool {
 }
 
 /// The members that the hub does not find, and that do not find the hub, over any number of others; and those that do not know it.
-fn lost<'a>(situation: &Situation<'a>, hub: NodeId) -> Vec<Member<'a>> {
-    let right = right_addresses(situation);
-    // Where every opinion names every address rightly, nobody is lost.
-    if right.values().all(|right| right.len() == situation.members().count()) {
-        return Vec::new();
-    }
+fn lost<'a>(situation: &Situation<'a>, hub: NodeId, right: &Right) -> Vec<Member<'a>> {
     // Who does not know the hub at all does not listen to it.
     let deaf = |server: &Server| situation.view.opinion(server).is_none_or(|opinion| opinion.row(hub).is_none());
     let mut found = BTreeSet::from([hub]);
@@ -61,8 +72,21 @@ fn lost<'a>(situation: &Situation<'a>, hub: NodeId) -> Vec<Member<'a>> {
     situation.members().filter(|(target, _, server)| !found.contains(&target.id) || deaf(server)).collect()
 }
 
-/// The members whose present address stands in each opinion.
-fn right_addresses(situation: &Situation<'_>) -> BTreeMap<usize, BTreeSet<NodeId>> {
+/// The members that know each other, and of which neither has the other's present address. What one of the two has, the other soon hears
+/// from it.
+fn apart<'a>(situation: &Situation<'a>, right: &Right) -> Vec<(Target, Member<'a>)> {
+    let finds = |a: &Server, b: &Server| right.get(&a.opinion).is_some_and(|right| right.contains(&b.id));
+    let knows = |a: &Server, b: &Server| situation.view.opinion(a).is_some_and(|opinion| opinion.row(b.id).is_some());
+    let everybody = situation.members().count();
+    let is_astray =
+        |(_, _, server): &Member<'_>| right.get(&server.opinion).is_none_or(|right| right.len() < everybody);
+    let astray: Vec<Member<'a>> = situation.members().filter(is_astray).collect();
+    let pairs = astray.iter().flat_map(|a| astray.iter().map(move |b| (a, b))).filter(|(a, b)| a.0 < b.0);
+    let apart = pairs.filter(|((.., a), (.., b))| !finds(a, b) && !finds(b, a) && knows(a, b) && knows(b, a));
+    apart.take(MOST).map(|(a, b)| (a.0, *b)).collect()
+}
+
+fn right_addresses(situation: &Situation<'_>) -> Right {
     let right = |opinion: &Opinion| {
         let stands = |(target, pod, _): &Member<'_>| {
             opinion.row(target.id).is_some_and(|row| row.address.is_some() && row.address == pod.address)

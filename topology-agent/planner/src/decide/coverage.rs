@@ -42,10 +42,10 @@ fn restore(situation: &Situation<'_>, draft: &mut Draft) {
         draft.wait(Scope::Cluster, Waiting::Silent, situation.now + WHILE);
         return;
     }
-    let disputed = disputed(situation);
+    let (held, disputed) = held(situation);
     let mut left = situation.unowned.without(&disputed);
     for (target, _, server) in situation.members().filter(|(_, _, server)| server.role == Role::Primary) {
-        let back = server.strays.or(&remembered(situation, target.id)).and(&left);
+        let back = server.strays.or(&remembered(situation, target.id).without(&held)).and(&left);
         left = left.without(&back);
         if !back.is_empty() {
             draft.step(Step::AddSlots { node: target, slots: back });
@@ -60,8 +60,8 @@ fn restore(situation: &Situation<'_>, draft: &mut Draft) {
     }
 }
 
-/// The slots without an owner of which more than one node holds keys.
-fn disputed(situation: &Situation<'_>) -> SlotSet {
+/// The slots without an owner of which a node holds keys, and those of them of which more than one does.
+fn held(situation: &Situation<'_>) -> (SlotSet, SlotSet) {
     let mut held = SlotSet::EMPTY;
     let mut disputed = SlotSet::EMPTY;
     for (_, _, server) in situation.members().filter(|(_, _, server)| server.role == Role::Primary) {
@@ -69,7 +69,7 @@ fn disputed(situation: &Situation<'_>) -> SlotSet {
         disputed = disputed.or(&strays.and(&held));
         held = held.or(&strays);
     }
-    disputed
+    (held, disputed)
 }
 
 /// Whether a pod should be there of which nobody knows a node: one that was given slots before it met the others may be in it.
