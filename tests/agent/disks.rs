@@ -31,28 +31,24 @@ fn a_server_whose_record_of_the_cluster_is_damaged_stays_down_until_people_give_
     });
 }
 
-fn until_writes_are(story: &Story, pod: &str, status: &str) {
-    wait(&format!("writes to disk that are {status}"), || {
-        let said = story.ask(pod, "INFO persistence");
-        if said.contains(&format!("aof_last_write_status:{status}")) { Ok(()) } else { Err(said) }
-    });
-}
-
-/// A server whose disk is full refuses writes, and takes them again when there is room.
+/// A primary whose disk is full refuses writes: a replica leads its shard until the volume is grown.
 #[test]
 fn a_volume_that_is_full_is_grown_in_git() {
     let changes = [&open()[..], &[("/spec/storage/size", json!("64Mi"))]].concat();
     let report = struck_in(&changes, "The volume of a primary is full, and is grown", &[], |story| {
         let pod = primary(story, 1);
         on_disk(story, &pod, "cat /dev/zero >/data/filler");
-        until_writes_are(story, &pod, "err");
+        until_led_by_another(story, 1, &pod);
         story.change(&[("/spec/storage/expandTo", json!("128Mi"))]);
-        until_writes_are(story, &pod, "ok");
+        wait("writes to disk that succeed", || {
+            let said = story.ask(&pod, "INFO persistence");
+            if said.contains("aof_last_write_status:ok") { Ok(()) } else { Err(said) }
+        });
     });
     nothing_is_lost(&report, ELECTION);
 }
 
-/// What it has to record of the cluster, it cannot: a replica leads its shard until the volume is grown.
+/// What it has to record of the cluster, it cannot.
 #[test]
 fn a_server_with_a_full_volume_hears_of_a_new_primary_elsewhere() {
     let changes = [&open()[..], &[("/spec/storage/size", json!("64Mi"))]].concat();
@@ -60,7 +56,6 @@ fn a_server_with_a_full_volume_hears_of_a_new_primary_elsewhere() {
     let report = struck_in(&changes, sentence, WITH_REPLICA, |story| {
         let (pod, other) = (primary(story, 1), replica(story, 0));
         on_disk(story, &pod, "cat /dev/zero >/data/filler");
-        until_writes_are(story, &pod, "err");
         assert_eq!(story.ask(&other, "CLUSTER FAILOVER"), "OK\n");
         until_led_by_another(story, 1, &pod);
         story.change(&[("/spec/storage/expandTo", json!("128Mi"))]);
