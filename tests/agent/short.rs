@@ -17,7 +17,6 @@ fn fill(story: &Story, keys: usize) {
 }
 
 #[test]
-#[ignore = "single slots still move into the memory that is to stay free"]
 fn a_shard_is_not_dissolved_into_others_that_have_no_room_until_they_have() {
     let changes = [&open()[..], &[("/spec/shards", json!(4)), ("/spec/resources", memory("40Mi"))]].concat();
     let sentence = "4 shards become 3 that are too small, and larger";

@@ -56,6 +56,11 @@ impl Draft {
         self.unrest
     }
 
+    /// Whether something waits for somebody.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.matters.iter().any(|matter| matches!(matter, Matter::Stuck { .. }))
+    }
+
     /// Whether nothing is open, and nothing is about to be done.
     pub(crate) fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.matters.is_empty()

@@ -253,7 +253,9 @@ impl fmt::Display for Trouble {
                 write!(out, "{alive} of {voters} primaries are up, too few for a vote")
             }
             Self::StaleMember { keys } => write!(out, "it comes from an earlier life of its volume, with {keys} keys"),
-            Self::NoRoom { bytes } => write!(out, "no primary has room for the {} MiB that have to move", bytes >> 20),
+            Self::NoRoom { bytes } => {
+                write!(out, "no primary has room for the {} MiB that have to move", bytes.div_ceil(1 << 20))
+            }
             Self::MigrationFailing { times } => write!(out, "a migration failed {times} times in a row"),
             Self::TangledSlot { slot } => write!(out, "slot {slot} stands open on more nodes than two"),
             Self::UpgradeHalted { unhealthy } => {

@@ -230,6 +230,24 @@ fn no_more_moves_than_the_target_has_room_for() {
 }
 
 #[test]
+fn pods_restart_with_more_memory_though_a_shard_cannot_be_dissolved_without() {
+    let specs = vec![(desired(4, 1), NEW), (desired(3, 1), NEW)];
+    let scenario = Scenario { name: "no room", specs, wanders: false, hosts: 3, faults: vec![], stuck: vec![] };
+    let mut world = World::blank(8);
+    let _ = calm(&mut world, &scenario, 40);
+    world.spec = 1;
+    let mut view = look(&world, &scenario, false);
+    assert_eq!(migrations(&decide(&view)).len(), 1);
+    for pod in [0, 2, 4, 6] {
+        let server = server(&mut view, pod);
+        (server.keys, server.memory, server.max_memory) = (100, 1 << 20, Some(1 << 20));
+    }
+    assert!(matches!(trouble(&decide(&view)), Some(Trouble::NoRoom { .. })));
+    view.pods.values_mut().for_each(|pod| pod.template = Template::Old);
+    assert_eq!(told(&decide(&view)), ["restart pod 1"]);
+}
+
+#[test]
 fn a_migration_that_failed_is_tried_again_later_and_later_and_somebody_is_told() {
     let mut view = uneven();
     let to = id(&view, 0);

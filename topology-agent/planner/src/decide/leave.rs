@@ -29,8 +29,11 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
             part(situation, layout, Target { pod: ordinal, id: server.id }, server, draft);
         }
     }
-    draft.unsettle();
     draft.wait(Scope::Cluster, Waiting::Rest, situation.now + WHILE);
+    // What is stuck waits for somebody, and what mends it may be a restart onto another template.
+    if !draft.is_stuck() {
+        draft.unsettle();
+    }
 }
 
 /// Whether nobody would miss a pod: nobody knows a node of it, and it holds nothing, or never ran.
@@ -57,7 +60,7 @@ fn part(situation: &Situation<'_>, layout: &Layout, node: Target, server: &Serve
         Role::Primary if knows_others(situation, server) => draft.step(Step::Reset { node }),
         Role::Primary => {}
         Role::Replica(primary) if is_dispensable(situation, layout, primary) => draft.step(Step::Reset { node }),
-        Role::Replica(_) => draft.wait(Scope::Pod(node.pod), Waiting::Sync, situation.now + MOMENT),
+        Role::Replica(_) => draft.wait(Scope::Pod(node.pod), Waiting::Rest, situation.now + MOMENT),
     }
 }
 

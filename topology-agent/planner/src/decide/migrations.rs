@@ -113,7 +113,8 @@ fn begin(
     let mut slots = transfer.slots.clone();
     let count = slots.len().min(most(situation, giver, taker, from, how));
     if count == 0 {
-        draft.stuck(Scope::Pod(target.pod), Trouble::NoRoom { bytes: bytes_of(situation, giver, from) });
+        let bytes = bytes_of(situation, giver, from).saturating_mul(slots.len().into());
+        draft.stuck(Scope::Pod(target.pod), Trouble::NoRoom { bytes });
         return Attempt::Stuck;
     }
     let slots = slots.split_off(count);
