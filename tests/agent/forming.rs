@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::{Value, json};
-use spec::Spread;
+use spec::{Spread, Tls};
 use support::root;
 
 use crate::story::{Story, name, open, without_password, without_tls};
@@ -107,6 +107,23 @@ fn the_commands_say_so(story: &Story) {
     }
 }
 
+/// What the agent tells Prometheus, by the names that the rendered rules ask for.
+fn the_metrics_say_so(story: &Story) {
+    let metrics = story.metrics();
+    let all = |name: &str| -> Vec<f64> {
+        metrics.iter().filter(|(sample, _)| sample.starts_with(name)).map(|(_, value)| *value).collect()
+    };
+    let set = |name: &str| all(name).iter().filter(|value| **value == 1.0).count();
+    let pods = story.pod_names().len();
+    assert_eq!(all("valkey_cluster_slots_covered"), [16_384.0], "{metrics:?}");
+    assert_eq!(set("valkey_agent_plan{"), 1, "{metrics:?}");
+    assert_eq!(set("valkey_node_up{"), pods, "{metrics:?}");
+    let certificates = all("valkey_node_certificate_expires_seconds");
+    let is_encrypted = !matches!(story.cluster.tls, Tls::Disabled);
+    assert_eq!(certificates.len(), if is_encrypted { pods } else { 0 }, "{metrics:?}");
+    assert!(certificates.iter().all(|seconds| *seconds > 3600.0), "{metrics:?}");
+}
+
 /// Whoever looks sees it.
 fn formed(story: &Story) {
     story.until_at_rest();
@@ -115,6 +132,7 @@ fn formed(story: &Story) {
     every_condition_is_as_it_should_be(story);
     every_kind_of_step_was_told(story);
     the_commands_say_so(story);
+    the_metrics_say_so(story);
     let pods = story.pod_names();
     story.write_keys(&pods[0], 50);
     story.has_keys(&pods[pods.len() - 1], 50);

@@ -7,6 +7,7 @@ use pocket_cluster::{Fault, Pocket, Said};
 use render::{DesiredState, Renderer};
 use serde_json::{Value, json};
 use spec::Cluster;
+use spec::names::AGENT_PORT;
 use support::{clusters, manifest, small_with, with};
 
 use crate::budget::Room;
@@ -176,6 +177,18 @@ impl Story {
     pub(crate) fn agent(&self, command: &str) -> Result<Said, String> {
         let cluster = self.cluster.name.to_string();
         self.exec(&self.agent_pod(), &["valkey-topology-agent", command, "--cluster", &cluster])
+    }
+
+    /// The samples that the agent serves: each with its name and labels, and its value.
+    pub(crate) fn metrics(&self) -> Vec<(String, f64)> {
+        let pods = self.agent_pods();
+        let address = pods[0]["status"]["podIP"].as_str().unwrap();
+        let request =
+            format!("exec 3<>/dev/tcp/{address}/{AGENT_PORT}; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3");
+        let said = self.exec(&self.pod_names()[0], &["bash", "-c", &request]).unwrap();
+        let samples = said.stdout.lines().filter(|line| line.starts_with("valkey_"));
+        let sample = |line: &str| line.rsplit_once(' ').map(|(name, value)| (name.to_owned(), value.parse().unwrap()));
+        samples.filter_map(sample).collect()
     }
 
     /// What a server answers, over its socket.

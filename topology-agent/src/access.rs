@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
 use spec::{Auth, Cluster, PasswordSecret, Tls};
 
 use crate::kubernetes::{ApiError, bounded};
+use crate::trust::Trust;
 
 /// Where the rendered Deployment mounts them.
 const AUTH_FOLDER: &str = "/etc/valkey-auth";
@@ -27,7 +28,7 @@ pub struct Access {
     /// The one before: servers learn of a change by themselves, and each in its own time.
     pub former_password: Option<String>,
     /// Whom to trust, and what to show.
-    pub tls: Option<Arc<ClientConfig>>,
+    pub tls: Option<Arc<Trust>>,
 }
 
 /// What is wrong with the password or the certificates.
@@ -76,7 +77,7 @@ pub struct Secrets {
     source: Source,
     password: Option<String>,
     former_password: Option<String>,
-    last: Option<(Vec<Vec<u8>>, Arc<ClientConfig>)>,
+    last: Option<(Vec<Vec<u8>>, Arc<Trust>)>,
 }
 
 #[derive(Debug)]
@@ -148,7 +149,7 @@ impl Secrets {
     }
 
     /// Made anew only when something has changed: servers are connected to by it as long as it stays.
-    async fn trust(&mut self, secret: &str) -> Result<Arc<ClientConfig>, AccessError> {
+    async fn trust(&mut self, secret: &str) -> Result<Arc<Trust>, AccessError> {
         let items = self.source.certificates(secret).await?;
         let bytes = items.iter().map(|item| item.bytes.clone()).collect();
         if let Some((last, trust)) = &self.last
@@ -203,17 +204,14 @@ fn key(secret: &Secret, key: &str) -> Result<Item, AccessError> {
     if item.bytes.is_empty() { Err(item.is_of_no_use("there is nothing in it")) } else { Ok(item) }
 }
 
-fn trust([authority, chain, key]: &[Item; 3]) -> Result<ClientConfig, AccessError> {
+fn trust([authority, chain, key]: &[Item; 3]) -> Result<Trust, AccessError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(authority)? {
         roots.add(certificate).map_err(|error| authority.is_of_no_use(&error.to_string()))?;
     }
     let own = certificates(chain)?;
     let secret = PrivateKeyDer::from_pem_slice(&key.bytes).map_err(|error| key.is_of_no_use(&error.to_string()))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| chain.is_of_no_use(&error.to_string()))?.with_root_certificates(roots);
-    builder.with_client_auth_cert(own, secret).map_err(|error| chain.is_of_no_use(&error.to_string()))
+    Trust::new(roots, own, secret).map_err(|error| chain.is_of_no_use(&error.to_string()))
 }
 
 fn certificates(item: &Item) -> Result<Vec<CertificateDer<'static>>, AccessError> {

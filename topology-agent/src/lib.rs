@@ -16,4 +16,5 @@ mod pace;
 pub mod perform;
 pub mod report;
 pub mod route;
+pub mod trust;
 pub mod valkey;

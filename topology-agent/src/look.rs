@@ -133,7 +133,14 @@ impl Contact {
         if answer.server.role == Role::Primary {
             answer.server.strays = self.strays(&connection, &answer).await?;
         }
+        answer.gauges.certificate = answer.gauges.certificate.or_else(|| self.certificate(wanted.now));
         Ok(answer)
+    }
+
+    /// Seconds until the certificate ends that it showed when it was connected to. Series before 9.1 do not say so themselves.
+    fn certificate(&self, now: Time) -> Option<i64> {
+        let (name, trust) = self.endpoint.tls.as_ref()?;
+        trust.ends(name)?.checked_sub(i64::try_from(now.0 / 1000).ok()?)
     }
 
     async fn strays(&self, connection: &Connection, answer: &Answer) -> Result<SlotSet, AskError> {

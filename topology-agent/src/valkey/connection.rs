@@ -14,6 +14,7 @@ use fred::types::{ClusterHash, ConnectHandle, CustomCommand};
 use tokio::time::timeout;
 
 use super::reply::{AskError, Reply};
+use crate::trust::Trust;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -30,7 +31,7 @@ pub struct Endpoint {
     /// Its port.
     pub port: u16,
     /// The name that its certificate has to hold, and whom to trust; none without TLS.
-    pub tls: Option<(String, Arc<rustls::ClientConfig>)>,
+    pub tls: Option<(String, Arc<Trust>)>,
     /// The password; none if there is none.
     pub password: Option<String>,
     /// The one before, which a server may still have.
@@ -133,7 +134,7 @@ fn client(endpoint: &Endpoint, password: Option<String>) -> Result<Client, Error
         None => (Server::new(host, endpoint.port), None),
         Some((name, trust)) => {
             let server = Server::new_with_tls(host, endpoint.port, Some(name.clone()));
-            (server, Some(TlsConfig::from(rustls::ClientConfig::clone(trust))))
+            (server, Some(TlsConfig::from(trust.config().clone())))
         }
     };
     let config =
