@@ -1,14 +1,14 @@
 //! Agents die, and there is more than one of them.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::thread::{self, sleep};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use pocket_cluster::Fault;
 use serde_json::Value;
 
 use crate::forming::every_server_says_so;
+use crate::random::{Random, seed};
 use crate::story::{Story, open};
 use crate::wait::{hold, wait};
 
@@ -17,23 +17,6 @@ const SIDE_BY_SIDE: u64 = 2;
 const CLUSTERS: u64 = 5;
 const DEATHS: u64 = 3;
 const LATEST_DEATH_MILLIS: u64 = 800;
-
-/// Random numbers that are the same again for the same seed: <https://prng.di.unimi.it/splitmix64.c>
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-}
-
-fn seed() -> u64 {
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    env::var("SEED").map_or_else(|_| now(), |seed| seed.parse().unwrap())
-}
 
 /// The servers start, and the agent dies over and over while it forms a cluster of them.
 fn form_under_attack(random: &mut Random) {
@@ -57,7 +40,7 @@ fn a_cluster_forms_however_often_and_whenever_its_agent_is_killed() {
     println!("SEED={seed}");
     thread::scope(|scope| {
         for lane in 0..SIDE_BY_SIDE {
-            let mut random = Random(seed ^ lane);
+            let mut random = Random::from(seed ^ lane);
             scope.spawn(move || (0..CLUSTERS).for_each(|_| form_under_attack(&mut random)));
         }
     });
