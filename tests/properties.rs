@@ -179,6 +179,16 @@ proptest! {
         }
     }
 
+    /// However documents are parted, each is read, or something is refused: a cluster that is dropped without a word is deleted.
+    #[test]
+    fn no_document_is_dropped(breaks in proptest::sample::select(vec!["\n", "\r\n", "\r"]), parts in proptest::collection::vec(proptest::sample::select(vec!["---", "...", "", "# a", "%YAML 1.2", "--- # b", "... # c", "---x", "\u{feff}---"]), 0..4)) {
+        let documents = ["a", "b"].map(|name| small_with(&[("/metadata/name", json!(name))]).to_string());
+        let text = [documents[0].as_str()].into_iter().chain(parts).chain([documents[1].as_str(), ""]).collect::<Vec<_>>().join(breaks);
+        if let Ok(read) = spec::read(&text, None) {
+            prop_assert_eq!(read.len(), 2, "{:?}", text);
+        }
+    }
+
     #[test]
     fn any_text_in_any_field_is_rendered_or_refused(field in proptest::sample::select(TEXTS.to_vec()), text in "[a-zA-Z0-9 ${}\t\n\"\\\\'#:%/.-]{0,6}") {
         read_or_refused(&spec_with_text(field, &text).to_string());

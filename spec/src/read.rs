@@ -71,29 +71,60 @@ fn whole(complaint: Complaint) -> Vec<Problem> {
     vec![Problem { path: Path::default(), complaint, span: None }]
 }
 
-/// The documents of a stream in which anything stands: `---` at the start of a line begins one, wherever it stands. Each is read by
-/// itself, so that a mistake in one does not hide those of the others.
+/// The documents of a stream in which anything stands: `---` at the start of a line begins one and `...` ends one, wherever they
+/// stand. Each is read by itself, so that a mistake in one does not hide those of the others.
 #[must_use]
 pub fn documents(text: &str) -> Vec<Range<usize>> {
     let mut starts = vec![0];
     let mut position = 0;
+    let mut head = Head::Empty;
     for line in text.split_inclusive('\n') {
-        let marker =
-            line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
-        if marker && position > 0 {
+        if is_marker(line, "---") && head != Head::Directives {
             starts.push(position);
         }
+        head = head.after(line);
         position += line.len();
+        if is_marker(line, "...") {
+            starts.push(position);
+            head = Head::Empty;
+        }
     }
     let ends = starts.iter().skip(1).copied().chain([text.len()]);
     let places = starts.iter().copied().zip(ends).map(|(start, end)| start..end);
     places.filter(|place| text.get(place.clone()).is_some_and(|document| !is_blank(document))).collect()
 }
 
-/// Whether nothing but its marker and comments stands in a document: a text may hold a million of them, and each parser costs.
+/// What of a document has been seen: a `---` behind directives (`%YAML 1.2`) begins no other document, but theirs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Head {
+    Empty,
+    Directives,
+    Over,
+}
+
+impl Head {
+    fn after(self, line: &str) -> Self {
+        match self {
+            Self::Empty | Self::Directives if line.starts_with('%') => Self::Directives,
+            Self::Empty | Self::Directives if says_nothing(line) => self,
+            Self::Empty | Self::Directives | Self::Over => Self::Over,
+        }
+    }
+}
+
+fn is_marker(line: &str, marker: &str) -> bool {
+    line.strip_prefix(marker).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+}
+
+/// Whether nothing but its markers and comments stands in a document: a text may hold a million of them, and each parser costs.
 fn is_blank(document: &str) -> bool {
-    let lines = document.strip_prefix("---").unwrap_or(document).split('\n');
-    lines.map(str::trim_ascii).all(|line| line.is_empty() || line.starts_with('#'))
+    let mut lines = document.strip_prefix("---").unwrap_or(document).split('\n');
+    lines.all(|line| says_nothing(line) || line.trim_ascii() == "...")
+}
+
+fn says_nothing(line: &str) -> bool {
+    let line = line.trim_ascii();
+    line.is_empty() || line.starts_with('#')
 }
 
 fn read_document(
@@ -220,6 +251,32 @@ mod tests {
             problems[0].contains("not valid YAML") && problems[1].contains("`A` is not a cluster name"),
             "{problems:?}"
         );
+    }
+
+    #[test]
+    fn an_end_of_a_document_begins_the_next() {
+        let second = MINIMAL.replace("name: a", "name: b");
+        for between in ["...\n", "... # over\n", "...\n---\n", "...\n# more\n", "...\n%YAML 1.2\n---\n"] {
+            let found = read(&format!("{MINIMAL}{between}{second}"), None).unwrap();
+            assert_eq!(
+                found.iter().map(|read| read.cluster.name.as_ref()).collect::<Vec<_>>(),
+                ["a", "b"],
+                "{between}"
+            );
+        }
+        assert!(problems_of(&format!("garbage: [1]\n...\n{MINIMAL}")).contains(&"apiVersion: is missing".to_owned()));
+        assert_eq!(documents("...\n...\n# nothing\n...\n"), [0..0; 0]);
+    }
+
+    #[test]
+    fn directives_belong_to_the_document_behind_them() {
+        assert_eq!(read(&format!("# a\n%YAML 1.2\n\n---\n{MINIMAL}"), None).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_second_document_never_takes_the_place_of_the_first() {
+        let text = format!("garbage: [1]\r...\r{}", MINIMAL.replace('\n', "\r"));
+        assert_eq!(problems_of(&text), ["a second document stands behind the first"]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) fn plainly(node: &Node) -> Json {
         Value::Null => Json::Null,
         Value::Bool(flag) => (*flag).into(),
         Value::Integer(number) => (*number).into(),
-        Value::Float(number) => (*number).into(),
+        Value::Float(number) => number.parse::<f64>().unwrap_or_default().into(),
         Value::Text(text) => text.as_str().into(),
         Value::List(elements) => elements.iter().map(plainly).collect(),
         Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), plainly(&entry.node))).collect(),
@@ -68,8 +68,8 @@ impl Fitting<'_> {
             let at = path.key(&entry.key);
             let known = properties.get(&entry.key).or_else(|| (*others != Json::Bool(false)).then_some(others));
             match known {
-                // A key without a value is a key left out: its lines are commented out, or not written yet.
-                Some(_) if entry.node.value == Value::Null => {}
+                // A field without a value is a field left out: its lines are commented out, or not written yet.
+                Some(_) if entry.node.value == Value::Null && properties.contains_key(&entry.key) => {}
                 Some(known) => {
                     if let Some(value) = self.node(&entry.node, &entry.pointed_at(), known, &at) {
                         fitting.insert(entry.key.clone(), value);

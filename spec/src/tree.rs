@@ -24,7 +24,8 @@ pub(crate) enum Value {
     Null,
     Bool(bool),
     Integer(i64),
-    Float(f64),
+    /// As it is written, and no number is too large to be read from it: advice repeats what people wrote.
+    Float(String),
     Text(String),
     List(Vec<Node>),
     Map(Vec<Entry>),
@@ -169,7 +170,12 @@ impl Builder<'_> {
             Plain::Null => Value::Null,
             Plain::Bool(value) => Value::Bool(value),
             Plain::Integer(value) => Value::Integer(value),
-            Plain::Float(value) => Value::Float(value),
+            Plain::Float => Value::Float(text.to_owned()),
+            Plain::TooLarge => {
+                let message = format!("`{text}` is a larger number than all readers of YAML can hold");
+                self.complain(span.clone(), message, format!("write \"{text}\" for the text, or a smaller number"));
+                Value::Text(text.to_owned())
+            }
             Plain::Text => Value::Text(text.to_owned()),
             Plain::Ambiguous(other) => {
                 let message = format!("`{text}` is text to some readers of YAML and {other} to others");
@@ -220,6 +226,13 @@ impl Builder<'_> {
             self.anchors.insert(anchor, node.clone());
         }
         match self.stack.last_mut() {
+            None if self.root.is_some() => {
+                return self.stop(
+                    node.span,
+                    "a second document stands behind the first",
+                    "write --- between documents",
+                );
+            }
             None => self.root = Some(node),
             Some(Open::List { elements, .. }) => elements.push(node),
             Some(Open::Map { entries, key, .. }) => match key.take() {
