@@ -93,7 +93,6 @@ fn check_amount(at: Path, name: &str, amount: Quantity, checks: &mut Checks) {
         checks.refuse_at(at, Complaint::new(format!("`{name}` is not a resource"), hint));
     } else if name == "memory" && amount < LEAST_MEMORY {
         let message = format!("`{amount}` is less than a server needs to start");
-        let hint = format!("write at least {LEAST_MEMORY}; was a unit forgotten, as in {amount}Gi?");
-        checks.refuse_at(at, Complaint::new(message, hint));
+        checks.refuse_at(at, Complaint::new(message, amount.hint_to_reach(LEAST_MEMORY)));
     }
 }

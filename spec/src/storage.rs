@@ -124,7 +124,7 @@ impl StorageSpec {
 fn check_not_tiny(path: &str, quantity: Option<Quantity>, checks: &mut Checks) {
     if let Some(quantity) = quantity.filter(|quantity| *quantity < SMALLEST) {
         let message = format!("`{quantity}` is less than Valkey needs to start");
-        checks.refuse(path, message, format!("write at least {SMALLEST}; was a unit forgotten, as in {quantity}Gi?"));
+        checks.refuse(path, message, quantity.hint_to_reach(SMALLEST));
     }
 }
 
