@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
 
 use crate::plain::{self, Plain};
 use crate::problem::{Complaint, Path, Problem, Segment};
@@ -85,11 +85,13 @@ impl Entry {
 ///
 /// A mistake of syntax ends the reading; every other problem is added to `problems` and read past.
 pub(crate) fn parse(text: &str, base: usize, problems: &mut Vec<Problem>) -> Option<Node> {
-    let mut builder = Builder { base, stack: Vec::new(), root: None, anchors: HashMap::new(), nodes: 0, problems };
+    let mut builder =
+        Builder { base, stack: Vec::new(), root: None, anchors: HashMap::new(), nodes: 0, read: 0, problems };
     for item in Parser::new_from_str(text) {
         match item {
             Ok((event, span)) => {
                 let bytes = bytes_of(text, span.start.byte_offset(), span.end.byte_offset(), base);
+                builder.read = bytes.end - base;
                 if builder.take(event, bytes).is_err() {
                     return None;
                 }
@@ -121,12 +123,22 @@ enum Open {
     Map { entries: Vec<Entry>, key: Option<(String, Range<usize>)>, start: usize, anchor: usize },
 }
 
+impl Open {
+    const fn start(&self) -> usize {
+        match self {
+            Self::List { start, .. } | Self::Map { start, .. } => *start,
+        }
+    }
+}
+
 struct Builder<'p> {
     base: usize,
     stack: Vec<Open>,
     root: Option<Node>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    /// Up to where of the document it has been understood.
+    read: usize,
     problems: &'p mut Vec<Problem>,
 }
 
@@ -255,13 +267,30 @@ impl Builder<'_> {
     }
 
     fn syntax(&mut self, text: &str, error: &ScanError) {
-        let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
-        let tab = text.get(..at).and_then(|before| before.rsplit('\n').next()).is_some_and(|line| line.contains('\t'))
-            || text.get(at..).is_some_and(|rest| rest.starts_with('\t'));
-        let hint =
-            if tab { "indent with spaces: YAML does not allow tabs there" } else { "mend the YAML around this place" };
+        let found = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
+        let cause = indenting_tab(text, found).map(|at| (at, "indent with spaces: YAML does not allow tabs there"));
+        let (at, hint) = cause.or_else(|| self.left_open(text, error.kind())).unwrap_or((found, advice(error.kind())));
         let message = format!("not valid YAML: {}", error.kind());
         self.complain(self.base + at..self.base + at, message, hint);
+    }
+
+    /// Where what was not closed begins: the parser notices far behind it.
+    fn left_open(&self, text: &str, kind: &ErrorKind) -> Option<(usize, &'static str)> {
+        match kind {
+            ErrorKind::UnclosedQuotedScalar
+            | ErrorKind::InvalidQuotedScalarIndent
+            | ErrorKind::DocumentIndicatorInQuotedScalar => {
+                let quote = text.get(self.read..)?.find(['"', '\''])?;
+                Some((self.read + quote, "close the quote that opens here"))
+            }
+            ErrorKind::UnclosedFlowCollection { .. }
+            | ErrorKind::UnexpectedEofFlowSequence
+            | ErrorKind::UnexpectedEofFlowMapping => {
+                Some((self.stack.last()?.start() - self.base, "close the bracket that opens here"))
+            }
+            // There are a hundred kinds more, and the next version may bring others.
+            _ => None,
+        }
     }
 
     fn stop(&mut self, span: Range<usize>, message: impl Into<String>, hint: &str) -> Result<(), Stop> {
@@ -280,6 +309,37 @@ impl Builder<'_> {
             Open::Map { key: Some((name, _)), .. } => path.key(name.clone()),
             Open::Map { key: None, .. } => path,
         })
+    }
+}
+
+/// A tab that indents the line that the parser gave up on, or the next one with anything on it.
+fn indenting_tab(text: &str, found: usize) -> Option<usize> {
+    let mut start = text.get(..found)?.rfind('\n').map_or(0, |at| at + 1);
+    let mut looked_at = 0;
+    for line in text.get(start..)?.split_inclusive('\n') {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if !line.trim().is_empty() {
+            looked_at += 1;
+            if let Some(tab) = line.get(..indent)?.find('\t') {
+                return Some(start + tab);
+            }
+        }
+        if looked_at == 2 {
+            break;
+        }
+        start += line.len();
+    }
+    None
+}
+
+fn advice(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::RecursionLimitExceeded => "no field is nested that deep: check that it is the file you mean",
+        ErrorKind::TabNotAllowed | ErrorKind::TabInPlainScalar | ErrorKind::TabInBlockIndentation => {
+            "write spaces: YAML does not allow tabs there"
+        }
+        // There are a hundred kinds more, and the next version may bring others.
+        _ => "mend the YAML around this place",
     }
 }
 
