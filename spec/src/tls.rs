@@ -25,7 +25,7 @@ pub struct TlsSpec {
     /// How long a certificate is valid; `2160h` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration: Option<Duration>,
-    /// How long before its end a certificate is renewed; `720h` by default.
+    /// How long before its end a certificate is renewed; by default `720h`, or a third of the duration if that is shorter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renew_before: Option<Duration>,
 }
@@ -106,7 +106,7 @@ impl TlsSpec {
         match (self.issuer_ref, self.secret_name, self.disabled.unwrap_or(false)) {
             (Some(issuer), None, false) => {
                 let duration = self.duration.unwrap_or(Duration::hours(2160));
-                let renew_before = self.renew_before.unwrap_or(Duration::hours(720));
+                let renew_before = self.renew_before.unwrap_or_else(|| Duration::hours(720).min(duration.third()));
                 check_lifetime(duration, renew_before, checks);
                 Some(Tls::Issued { issuer, duration, renew_before, client_auth })
             }
