@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
 use crate::problem::Complaint;
+use crate::suggest;
 use crate::text::Series;
 
 /// One directive of one series.
@@ -196,7 +197,7 @@ fn one_of(value: &str, words: &[&str]) -> Result<(), Complaint> {
     if words.contains(&value) {
         return Ok(());
     }
-    Err(Complaint::new(format!("`{value}` is not one of its values"), format!("write one of {}", words.join(", "))))
+    Err(Complaint::new(format!("`{value}` is not one of its values"), suggest::one_of(value, words)))
 }
 
 fn integer(value: &str, range: &RangeInclusive<i64>) -> Result<(), Complaint> {

@@ -1,6 +1,7 @@
 //! From text to clusters, with every problem on the way.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -11,6 +12,7 @@ use crate::overrides::{self, Override};
 use crate::problem::{Complaint, Path, Problem};
 use crate::schema;
 use crate::shape;
+use crate::suggest;
 use crate::text::Namespace;
 use crate::tree::{self, Node};
 use crate::wire::ValkeyCluster;
@@ -142,6 +144,10 @@ fn read_document(
     if root.value == tree::Value::Null {
         return problems;
     }
+    if let Some(foreign) = foreign(&root) {
+        problems.push(foreign);
+        return problems;
+    }
     overrides.iter().for_each(|given| given.apply(&mut root));
     let written = written(&root, &mut problems);
     match written.map(|written| Cluster::check(written, namespace)) {
@@ -162,6 +168,21 @@ fn read_document(
         Ok(Ok(_)) | Err(_) => {}
     }
     problems
+}
+
+/// What says that a document is another kind of object, of which no field would make sense.
+fn foreign(root: &Node) -> Option<Problem> {
+    let is_other = |kind: &str| suggest::closest(kind, iter::once("ValkeyCluster")).is_none();
+    let group = format!("{}/", crate::GROUP);
+    let (name, found) = match (root.text("apiVersion"), root.text("kind")) {
+        (_, Some(kind)) if is_other(kind) => ("kind", kind),
+        (Some(version), _) if !version.starts_with(&group) => ("apiVersion", version),
+        _ => return None,
+    };
+    let path = Path::of(name);
+    let hint = format!("write apiVersion: {group}{} and kind: ValkeyCluster, or take the document out", crate::VERSION);
+    let complaint = Complaint::new(format!("`{found}` is not that of a spec"), hint);
+    Some(Problem { span: Some(root.locate(&path)), path, complaint })
 }
 
 /// What was written, as far as it can be understood. Without a mistake it is read by its types alone; only a text with mistakes
@@ -269,6 +290,16 @@ mod tests {
     }
 
     #[test]
+    fn of_another_kind_of_object_nothing_else_is_said() {
+        let odd = MINIMAL.replace("spec:", "data:");
+        for (from, to) in [("ValkeyCluster", "ConfigMap"), ("valkey-gitops.dev/", "hyperspike.io/")] {
+            assert_eq!(problems_of(&odd.replace(from, to)).len(), 1, "{to}");
+        }
+        assert!(problems_of(&odd.replace("ValkeyCluster", "ValkyCluster")).len() > 1);
+        assert!(problems_of(&odd.replace("v1alpha1", "v1")).len() > 1);
+    }
+
+    #[test]
     fn directives_belong_to_the_document_behind_them() {
         assert_eq!(read(&format!("# a\n%YAML 1.2\n\n---\n{MINIMAL}"), None).unwrap().len(), 1);
     }
@@ -285,6 +316,28 @@ mod tests {
         let written = serde_json::to_string(&cluster).unwrap();
         assert_eq!(read(&written, None).unwrap()[0].cluster, cluster);
         assert_eq!(serde_json::from_str::<Cluster>(&written).unwrap(), cluster);
+    }
+
+    #[test]
+    fn a_tag_that_moves_is_worth_a_look() {
+        let warned = |image: &str| {
+            let text = MINIMAL.replace("spec: {", &format!("spec: {{image: {image}, "));
+            read(&text, None).unwrap()[0].warnings.iter().any(|warning| warning.path == Path::of("spec.image.tag"))
+        };
+        let digest = format!("{{tag: latest, digest: \"sha256:{}\"}}", "a".repeat(64));
+        assert_eq!(["{tag: latest}", "{tag: our-own}", &digest].map(warned), [true, false, false]);
+    }
+
+    #[test]
+    fn a_short_lived_certificate_is_renewed_in_its_last_third() {
+        let renewed = |lifetime: &str| {
+            let tls = format!("tls: {{issuerRef: {{name: ca}}{lifetime}}}");
+            match read(&MINIMAL.replace("tls: {disabled: true}", &tls), None).unwrap().remove(0).cluster.tls {
+                crate::Tls::Issued { renew_before, .. } => renew_before.to_string(),
+                other => format!("{other:?}"),
+            }
+        };
+        assert_eq!(["", ", duration: 24h", ", duration: 8760h"].map(renewed), ["720h0m0s", "8h0m0s", "720h0m0s"]);
     }
 
     #[test]

@@ -126,12 +126,7 @@ fn words_of(schema: &Json) -> Option<Vec<&str>> {
 }
 
 fn not_a_word(text: &str, words: &[&str]) -> Complaint {
-    let hint = match (words, suggest::closest(text, words.iter().copied())) {
-        ([only], _) => format!("write {only}"),
-        (_, Some(near)) => format!("did you mean {near}? It takes {}", words.join(", ")),
-        (_, None) => format!("write one of {}", words.join(", ")),
-    };
-    Complaint::new(format!("`{}` is not one of its values", text), hint)
+    Complaint::new(format!("`{text}` is not one of its values"), suggest::one_of(text, words))
 }
 
 fn unknown(key: &str, properties: &Map<String, Json>) -> Complaint {

@@ -40,6 +40,15 @@ pub(crate) struct Entry {
 }
 
 impl Node {
+    /// The text of a field; none if it is missing or something else.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let Value::Map(entries) = &self.value else { return None };
+        match &entries.iter().find(|entry| entry.key == name)?.node.value {
+            Value::Text(text) => Some(text),
+            Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::List(_) | Value::Map(_) => None,
+        }
+    }
+
     /// The bytes to point at for a path: of its value, or of what comes nearest above it.
     pub(crate) fn locate(&self, path: &Path) -> Range<usize> {
         let mut node = self;
