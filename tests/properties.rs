@@ -145,6 +145,7 @@ proptest! {
         let rendered = manifest(&cluster).to_yaml();
         let documents: Vec<Value> = serde_saphyr::from_multiple(&rendered).unwrap();
         let desired = documents.iter().find_map(|document| document.pointer("/data/cluster.yaml")?.as_str()).unwrap();
+        prop_assert_eq!(&render::Renderer::default().objects(&cluster).unwrap(), &documents);
         let again = clusters(desired).remove(0);
         prop_assert_eq!(&again, &cluster);
         prop_assert_eq!(manifest(&again).to_yaml(), rendered);
