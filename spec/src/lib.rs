@@ -16,6 +16,7 @@ mod definition;
 pub mod directives;
 mod image;
 pub mod names;
+mod node;
 mod operation;
 mod overrides;
 mod persistence;

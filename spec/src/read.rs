@@ -8,13 +8,14 @@ use std::sync::OnceLock;
 use serde_json::Value as Json;
 
 use crate::cluster::{Cluster, Refusal};
+use crate::node::{Node, Value};
 use crate::overrides::{self, Override};
 use crate::problem::{Complaint, Path, Problem};
 use crate::schema;
 use crate::shape;
 use crate::suggest;
 use crate::text::Namespace;
-use crate::tree::{self, Node};
+use crate::tree;
 use crate::wire::ValkeyCluster;
 
 /// A cluster, and the bytes of the text that it was read from.
@@ -141,13 +142,14 @@ fn read_document(
     let Some(mut root) = tree::parse(part, document.start, &mut problems) else {
         return problems;
     };
-    if root.value == tree::Value::Null {
+    if root.value == Value::Null {
         return problems;
     }
     if let Some(foreign) = foreign(&root) {
         problems.push(foreign);
         return problems;
     }
+    bound(&root, &Path::default(), &mut problems);
     overrides.iter().for_each(|given| given.apply(&mut root));
     let written = written(&root, &mut problems);
     match written.map(|written| Cluster::check(written, namespace)) {
@@ -168,6 +170,20 @@ fn read_document(
         Ok(Ok(_)) | Err(_) => {}
     }
     problems
+}
+
+/// Refuses lists and maps that are longer than the schema has them.
+fn bound(node: &Node, path: &Path, problems: &mut Vec<Problem>) {
+    let most = if *path == Path::of("spec.config") { schema::MOST_DIRECTIVES } else { schema::MOST_ENTRIES };
+    if node.longest() <= schema::MOST_ENTRIES {
+        return;
+    }
+    if node.length() > most {
+        let message = format!("has {} entries, and at most {most} fit", node.length());
+        let span = Some(node.span.start..node.span.start + 1);
+        problems.push(Problem { path: path.clone(), complaint: Complaint::new(message, "shorten it"), span });
+    }
+    node.below(path).into_iter().for_each(|(path, node)| bound(node, &path, problems));
 }
 
 /// What says that a document is another kind of object, of which no field would make sense.

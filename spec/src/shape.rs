@@ -6,10 +6,10 @@ use std::ops::Range;
 
 use serde_json::{Map, Value as Json};
 
+use crate::node::{Entry, Node, Value};
 use crate::problem::{Complaint, Path, Problem};
 use crate::suggest;
 use crate::text;
-use crate::tree::{Entry, Node, Value};
 
 /// What of the node fits the schema; what does not is added to the problems.
 pub(crate) fn fit(node: &Node, schema: &Json, problems: &mut Vec<Problem>) -> Json {

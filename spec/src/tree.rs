@@ -8,87 +8,9 @@ use std::ops::Range;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
 
+use crate::node::{Entry, Node, Value};
 use crate::plain::{self, Plain};
-use crate::problem::{Complaint, Path, Problem, Segment};
-
-/// A value and the bytes of the source that it stands in.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Node {
-    pub(crate) value: Value,
-    pub(crate) span: Range<usize>,
-}
-
-/// What a node holds.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
-    Null,
-    Bool(bool),
-    Integer(i64),
-    /// As it is written, and no number is too large to be read from it: advice repeats what people wrote.
-    Float(String),
-    Text(String),
-    List(Vec<Node>),
-    Map(Vec<Entry>),
-}
-
-/// One key of a map.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) key_span: Range<usize>,
-    pub(crate) node: Node,
-}
-
-impl Node {
-    /// The text of a field; none if it is missing or something else.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        let Value::Map(entries) = &self.value else { return None };
-        match &entries.iter().find(|entry| entry.key == name)?.node.value {
-            Value::Text(text) => Some(text),
-            Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::List(_) | Value::Map(_) => None,
-        }
-    }
-
-    /// The bytes to point at for a path: of its value, or of what comes nearest above it.
-    pub(crate) fn locate(&self, path: &Path) -> Range<usize> {
-        let mut node = self;
-        let mut span = 0..0;
-        for segment in path.segments() {
-            match (segment, &node.value) {
-                (Segment::Key(key), Value::Map(entries)) => match entries.iter().find(|entry| entry.key == *key) {
-                    Some(entry) => {
-                        span = entry.pointed_at();
-                        node = &entry.node;
-                    }
-                    None => break,
-                },
-                (Segment::Name(key), Value::Map(entries)) => {
-                    let named = entries.iter().find(|entry| entry.key == *key);
-                    return named.map_or(span, |entry| entry.key_span.clone());
-                }
-                (Segment::Index(index), Value::List(elements)) => match elements.get(*index) {
-                    Some(element) => {
-                        span = element.span.clone();
-                        node = element;
-                    }
-                    None => break,
-                },
-                _ => break,
-            }
-        }
-        if span.is_empty() { self.span.start..self.span.start } else { span }
-    }
-}
-
-impl Entry {
-    /// A scalar is pointed at itself; of anything longer, the key.
-    pub(crate) fn pointed_at(&self) -> Range<usize> {
-        match self.node.value {
-            Value::List(_) | Value::Map(_) | Value::Null => self.key_span.clone(),
-            Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::Text(_) => self.node.span.clone(),
-        }
-    }
-}
+use crate::problem::{Complaint, Path, Problem};
 
 /// The tree of the one document in `text`, which starts at byte `base` of its file; none if it holds nothing but comments.
 ///
@@ -214,7 +136,7 @@ impl Builder<'_> {
     fn alias(&mut self, id: usize, span: Range<usize>) -> Result<(), Stop> {
         match self.anchors.get(&id).cloned() {
             Some(node) => {
-                self.nodes += count(&node);
+                self.nodes += node.count();
                 self.place(Node { value: node.value, span }, 0)
             }
             None => self.stop(span, "an alias stands inside its own anchor", "write the value out"),
@@ -358,14 +280,6 @@ fn key_text(value: &Value) -> Option<String> {
         Value::Integer(number) => Some(number.to_string()),
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Null | Value::Float(_) | Value::List(_) | Value::Map(_) => None,
-    }
-}
-
-fn count(node: &Node) -> usize {
-    match &node.value {
-        Value::List(elements) => 1 + elements.iter().map(count).sum::<usize>(),
-        Value::Map(entries) => 1 + entries.iter().map(|entry| count(&entry.node)).sum::<usize>(),
-        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::Text(_) => 1,
     }
 }
 

@@ -34,7 +34,7 @@ impl<'s> Field<'s> {
 
     fn within(self, name: &str, schema: &'s Value) -> Self {
         let part = self.default.and_then(|group| group.get(name));
-        Self { schema, default: part.or_else(|| schema.get("default")) }
+        Self { schema, default: part.or_else(|| schema.get("default")).or_else(|| schema.get("x-default")) }
     }
 
     fn without(self, key: &str) -> Failure {
