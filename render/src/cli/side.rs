@@ -1,6 +1,6 @@
 //! Reads one side of a comparison: rendered objects as they are, and specs, which are rendered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -60,13 +60,29 @@ impl Given {
     /// they differ: of a thousand clusters, a change touches a few, and all their objects at once would fill the memory.
     pub(crate) fn compare(mut self, mut other: Self, renderer: &mut Renderer) -> Result<Difference, Failure> {
         let mut clusters = Vec::new();
-        for (before, after) in self.take_pairs(&mut other).into_values().filter(|(before, after)| before != after) {
+        self.drop_common(&mut other);
+        for (before, after) in self.take_pairs(&mut other).into_values() {
             let (before, after) = (rendered(before, renderer)?, rendered(after, renderer)?);
             clusters.extend(Difference::between(&before, &after).clusters);
         }
         clusters.extend(Difference::between(&self.complete(renderer)?, &other.complete(renderer)?).clusters);
         clusters.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
         Ok(Difference { clusters })
+    }
+
+    /// Forgets the clusters whose specs are the same on both sides, and which have no other objects.
+    fn drop_common(&mut self, other: &mut Self) {
+        let is_alone = |cluster: &&Cluster| !self.objects.holds(cluster) && !other.objects.holds(cluster);
+        let known: BTreeMap<Key, &Cluster> = other.clusters().map(|cluster| (key(cluster), cluster)).collect();
+        let is_known = |cluster: &&Cluster| known.get(&key(cluster)) == Some(cluster);
+        let common: BTreeSet<Key> = self.clusters().filter(is_known).filter(is_alone).map(key).collect();
+        for given in [self, other] {
+            given.clusters.retain(|found| !common.contains(&key(&found.cluster)));
+        }
+    }
+
+    fn clusters(&self) -> impl Iterator<Item = &Cluster> {
+        self.clusters.iter().map(|found| &found.cluster)
     }
 
     /// The clusters that have no other objects on either side.
