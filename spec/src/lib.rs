@@ -39,7 +39,7 @@ pub use access::{Access, LabelOperator, LabelRequirement, LabelSelector, Peer};
 pub use agent::{Agent, LogLevel};
 pub use auth::{Auth, AuthSpec, PasswordSecret};
 pub use cluster::{Cluster, Refusal};
-pub use config::{Config, ConfigValue};
+pub use config::{Config, ConfigValue, settable};
 pub use definition::{GROUP, PLURAL, VERSION, custom_resource_definition};
 pub use image::{ImageSpec, PullPolicy};
 pub use operation::{DisruptionBudget, Monitoring, Rebalance, Upgrade};

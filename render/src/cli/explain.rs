@@ -3,17 +3,57 @@
 use std::process::ExitCode;
 
 use serde_json::{Map, Value};
+use spec::Series;
+use spec::directives::Directive;
 
 use super::failure::Failure;
 use super::output;
 
 /// Prints what the field at this dotted path means; the whole spec for an empty path.
 pub(crate) fn run(path: &str) -> Result<ExitCode, Failure> {
+    if let Some(name) = path.strip_prefix(DIRECTIVES) {
+        output::to_stdout(&directive(path, name)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let schema = spec::json_schema();
     let whole = Field { schema: &schema, default: None };
     let field = path.split('.').filter(|key| !key.is_empty()).try_fold(whole, Field::step)?;
     output::to_stdout(&field.page(if path.is_empty() { "ValkeyCluster" } else { path }))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A directive may have dots in its name; all that stands behind this is one.
+const DIRECTIVES: &str = "spec.config.";
+
+/// What each series that lets a spec set the directive says of it; why it may not be set, if none does.
+fn directive(path: &str, name: &str) -> Result<String, Failure> {
+    let mut facts: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut refused = None;
+    for series in Series::ALL.into_iter().rev() {
+        match spec::settable(name, series) {
+            Err(complaint) => refused = refused.or(Some(complaint)),
+            Ok(directive) => match facts.iter_mut().find(|(fact, _)| *fact == said_of(&directive)) {
+                Some((_, known)) => known.push(series.as_str()),
+                None => facts.push((said_of(&directive), vec![series.as_str()])),
+            },
+        }
+    }
+    match (facts.as_slice(), refused) {
+        ([], Some(complaint)) => {
+            let hint = complaint.hint.unwrap_or_default();
+            Err(Failure::Usage(format!("{path} {}: {hint}", complaint.message)))
+        }
+        _ => {
+            let said = |(fact, series): &(String, Vec<&str>)| format!("\n  Valkey {}: {fact}\n", series.join(", "));
+            Ok(format!("{path} (directive)\n") + &facts.iter().map(said).collect::<String>())
+        }
+    }
+}
+
+fn said_of(directive: &Directive) -> String {
+    let changed = if directive.live { "changed live" } else { "changed by a restart" };
+    let default = if directive.default.is_empty() { "\"\"" } else { directive.default };
+    format!("{}; {changed}\n  default: {default}", directive.kind)
 }
 
 /// A field, and its default: a part of that of the group around it, where that has one.
