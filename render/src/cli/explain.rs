@@ -25,29 +25,34 @@ pub(crate) fn run(path: &str) -> Result<ExitCode, Failure> {
 /// A directive may have dots in its name; all that stands behind this is one.
 const DIRECTIVES: &str = "spec.config.";
 
-/// What each series that lets a spec set the directive says of it; why it may not be set, if none does.
+/// What the series that let a spec set the directive say of it; why it may not be set, if none does.
 fn directive(path: &str, name: &str) -> Result<String, Failure> {
+    let facts = known_of(name);
+    if facts.is_empty() {
+        return Err(not_settable(path, name));
+    }
+    let said = |(fact, series): (String, Vec<&str>)| format!("\n  Valkey {}: {fact}\n", series.join(", "));
+    Ok(format!("{path} (directive)\n") + &facts.into_iter().map(said).collect::<String>())
+}
+
+/// Each thing that is said of a directive, with the series that say it, the newest first.
+fn known_of(name: &str) -> Vec<(String, Vec<&'static str>)> {
     let mut facts: Vec<(String, Vec<&str>)> = Vec::new();
-    let mut refused = None;
     for series in Series::ALL.into_iter().rev() {
-        match spec::settable(name, series) {
-            Err(complaint) => refused = refused.or(Some(complaint)),
-            Ok(directive) => match facts.iter_mut().find(|(fact, _)| *fact == said_of(&directive)) {
-                Some((_, known)) => known.push(series.as_str()),
-                None => facts.push((said_of(&directive), vec![series.as_str()])),
-            },
+        let Ok(directive) = spec::settable(name, series) else { continue };
+        let said = said_of(&directive);
+        match facts.iter_mut().find(|(fact, _)| *fact == said) {
+            Some((_, known)) => known.push(series.as_str()),
+            None => facts.push((said, vec![series.as_str()])),
         }
     }
-    match (facts.as_slice(), refused) {
-        ([], Some(complaint)) => {
-            let hint = complaint.hint.unwrap_or_default();
-            Err(Failure::Usage(format!("{path} {}: {hint}", complaint.message)))
-        }
-        _ => {
-            let said = |(fact, series): &(String, Vec<&str>)| format!("\n  Valkey {}: {fact}\n", series.join(", "));
-            Ok(format!("{path} (directive)\n") + &facts.iter().map(said).collect::<String>())
-        }
-    }
+    facts
+}
+
+fn not_settable(path: &str, name: &str) -> Failure {
+    let refused = Series::ALL.into_iter().rev().find_map(|series| spec::settable(name, series).err());
+    let said = refused.map(|refused| format!("{}: {}", refused.message, refused.hint.unwrap_or_default()));
+    Failure::Usage(format!("{path} {}", said.unwrap_or_default()))
 }
 
 fn said_of(directive: &Directive) -> String {
