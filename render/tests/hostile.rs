@@ -161,11 +161,11 @@ fn many_clusters_to_compare() {
 #[test]
 fn many_shards_to_compare() {
     let folder = tempfile::tempdir().unwrap();
-    let specs = many(40, &(small() + "  shards: 500\n  disruptionBudget: PerShard\n"));
+    let specs = many(60, &(small() + "  shards: 500\n  disruptionBudget: PerShard\n"));
     let old = file(&folder, "old.yaml", specs.as_bytes());
     let new = file(&folder, "new.yaml", specs.replace("PerShard", "PerCluster").as_bytes());
     let output = ends("many budgets", "diff \"$1\" \"$2\"", &[old, new]);
-    assert_eq!((output.status.code(), text(&output.stdout).matches(" goes ").count()), (Some(1), 40 * 500));
+    assert_eq!((output.status.code(), text(&output.stdout).matches(" goes ").count()), (Some(1), 60 * 500));
 }
 
 /// What is written to a file is held in memory no longer than what goes to standard output.
