@@ -149,9 +149,12 @@ fn read_document(
         problems.push(foreign);
         return problems;
     }
-    bound(&root, &Path::default(), &mut problems);
     overrides.iter().for_each(|given| given.apply(&mut root));
     let written = written(&root, &mut problems);
+    // Among fields that there are not, their number is no news.
+    if problems.is_empty() {
+        bound(&root, &Path::default(), &mut problems);
+    }
     match written.map(|written| Cluster::check(written, namespace)) {
         Ok(Ok(cluster)) if problems.is_empty() => {
             let warnings = located(cluster.warnings(), &root);
