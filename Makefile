@@ -1,5 +1,5 @@
-# Every target sets up what it needs: Debian packages, a Python environment, real Valkey servers, kustomize. Nothing outside target/ is
-# written, but packages are installed where they are missing.
+# Every target sets up what it needs: Debian packages, a Python environment, real Valkey servers, kustomize. Outside target/, only
+# packages are installed where they are missing, and cargo keeps what it downloads, and the toolchain, in its own folders.
 
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 # Static files that start without a loader: they run in any image, and start in a third of the time.

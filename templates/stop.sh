@@ -53,7 +53,7 @@ fi
 hand_over || exit 0
 
 tries=0
-while [ "$(role)" = master ] && [ "$tries" -lt {{ failover_wait_seconds }}0 ]; do
+while [ "$(role)" = master ] && [ "$tries" -lt {{ failover_tries }} ]; do
     tries=$((tries + 1))
     sleep 0.1
 done

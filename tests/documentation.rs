@@ -32,7 +32,8 @@ fn section(text: &mut String, path: &str, schema: &Value, default: &Value) {
     )
     .unwrap();
     let required: Vec<&str> = within["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let default_of = |name: &str| default.get(name).unwrap_or(&fields[name]["default"]);
+    let default_of =
+        |name: &str| default.get(name).or(fields[name].get("default")).unwrap_or(&fields[name]["x-default"]);
     for (name, field) in fields {
         let default = match default_of(name) {
             _ if required.contains(&name.as_str()) => "required".to_owned(),
@@ -61,10 +62,7 @@ fn kind(field: &Value) -> String {
             let words = field["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
             words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
         }
-        Value::String(name)
-            if name == "integer"
-                && field.get("minimum").is_some_and(|least| *least != 0 || field["maximum"].as_u64() < Some(256)) =>
-        {
+        Value::String(name) if name == "integer" && field["minimum"].is_u64() && field["maximum"].is_u64() => {
             format!("{} to {}", field["minimum"], field["maximum"])
         }
         Value::String(name) if name == "string" => field["format"].as_str().unwrap_or("text").to_owned(),

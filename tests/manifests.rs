@@ -98,7 +98,7 @@ fn cases() -> Vec<Case> {
         ("/spec/monitoring/podMonitor", json!(true), 26),
         ("/spec/tls/issuerRef/name", json!("other-ca"), 4),
         ("/spec/tls/clientAuth", json!("Required"), 4),
-        ("/spec/tls/duration", json!("1440h"), 4),
+        ("/spec/tls/duration", json!("4320h"), 4),
         ("/spec/agent/logLevel", json!("debug"), 4),
         ("/spec/agent/image", json!("example.com/agent:1"), 3),
         ("/spec/tls/renewBefore", json!("240h"), 4),

@@ -145,6 +145,7 @@ proptest! {
         let rendered = manifest(&cluster).to_yaml();
         let documents: Vec<Value> = serde_saphyr::from_multiple(&rendered).unwrap();
         let desired = documents.iter().find_map(|document| document.pointer("/data/cluster.yaml")?.as_str()).unwrap();
+        prop_assert_eq!(&render::Renderer::default().objects(&cluster).unwrap(), &documents);
         let again = clusters(desired).remove(0);
         prop_assert_eq!(&again, &cluster);
         prop_assert_eq!(manifest(&again).to_yaml(), rendered);
@@ -176,6 +177,16 @@ proptest! {
         for problem in read_or_refused(&damaged) {
             let span = problem.span.unwrap();
             prop_assert!(span.start <= span.end && span.end <= damaged.len(), "{span:?}");
+        }
+    }
+
+    /// However documents are parted, each is read, or something is refused: a cluster that is dropped without a word is deleted.
+    #[test]
+    fn no_document_is_dropped(breaks in proptest::sample::select(vec!["\n", "\r\n", "\r"]), parts in proptest::collection::vec(proptest::sample::select(vec!["---", "...", "", "# a", "%YAML 1.2", "--- # b", "... # c", "---x", "\u{feff}---"]), 0..4)) {
+        let documents = ["a", "b"].map(|name| small_with(&[("/metadata/name", json!(name))]).to_string());
+        let text = [documents[0].as_str()].into_iter().chain(parts).chain([documents[1].as_str(), ""]).collect::<Vec<_>>().join(breaks);
+        if let Ok(read) = spec::read(&text, None) {
+            prop_assert_eq!(read.len(), 2, "{:?}", text);
         }
     }
 

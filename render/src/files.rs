@@ -20,6 +20,8 @@ const MANUAL_FAILOVER_TIMEOUT_MS: u32 = 5000;
 const SHUTDOWN_TIMEOUT_SECONDS: u32 = 10;
 /// How long the stop script waits for a planned failover.
 const FAILOVER_WAIT_SECONDS: u32 = MANUAL_FAILOVER_TIMEOUT_MS / 1000 + 1;
+/// How often the stop script looks whether it is over.
+const TRIES_PER_SECOND: u32 = 10;
 /// What the steps of a stop may take besides their waits.
 const STOP_MARGIN_SECONDS: u32 = 14;
 /// A slow disk writes so much of a snapshot in a second.
@@ -36,7 +38,7 @@ pub(crate) struct Files(BTreeMap<String, String>);
 struct FileContext {
     client_port: u16,
     manual_failover_timeout_ms: Option<u32>,
-    failover_wait_seconds: u32,
+    failover_tries: u32,
     takeover_seconds: u32,
     shutdown_timeout_seconds: u32,
     shutdown_on_sigterm: &'static str,
@@ -111,7 +113,7 @@ impl FileContext {
         Self {
             client_port: names::CLIENT_PORT,
             manual_failover_timeout_ms: (series >= Series::V8_1).then_some(MANUAL_FAILOVER_TIMEOUT_MS),
-            failover_wait_seconds: FAILOVER_WAIT_SECONDS,
+            failover_tries: FAILOVER_WAIT_SECONDS * TRIES_PER_SECOND,
             takeover_seconds: TAKEOVER_SECONDS,
             shutdown_timeout_seconds: SHUTDOWN_TIMEOUT_SECONDS,
             shutdown_on_sigterm: shutdown_on_sigterm(cluster),

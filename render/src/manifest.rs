@@ -60,6 +60,22 @@ impl Renderer {
     /// # Errors
     /// Only by a mistake of this program; see [`Error`].
     pub fn render(&mut self, cluster: &Cluster) -> Result<Manifest, Error> {
+        Ok(Manifest { documents: self.judged(cluster, |document, _| Ok(document))? })
+    }
+
+    /// The objects of a cluster as JSON, for who looks into them: to read again what was written takes longer than to write it.
+    ///
+    /// # Errors
+    /// Only by a mistake of this program; see [`Error`].
+    pub fn objects(&mut self, cluster: &Cluster) -> Result<Vec<serde_json::Value>, Error> {
+        self.judged(cluster, |_, tree| Ok(serde_json::to_value(tree)?))
+    }
+
+    fn judged<T>(
+        &mut self,
+        cluster: &Cluster,
+        take: impl Fn(Document, &Tree<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
         let drafts = write(cluster, self.form)?;
         let mut trees = drafts.iter().map(Draft::tree).collect::<Result<Vec<_>, _>>()?;
         if self.waves {
@@ -71,7 +87,7 @@ impl Renderer {
             laws::judge(&drafts, &trees, cluster)?;
         }
         documents.iter().try_for_each(|document| self.owners.claim(document.identity(), &cluster.name))?;
-        Ok(Manifest { documents })
+        documents.into_iter().zip(&trees).map(|(document, tree)| take(document, tree)).collect()
     }
 }
 

@@ -49,6 +49,28 @@ fn a_spec_is_one_however_it_is_written() {
 }
 
 #[test]
+fn every_cluster_that_stands_in_two_files_is_named_with_both_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = |name: &str| example("examples/minimal.yaml").replace("name: minimal\n", &format!("name: {name}\n"));
+    let one = file(&folder, "1.yaml", &[spec("a"), spec("b")].join("---\n"));
+    let other = file(&folder, "2.yaml", &[spec("b"), spec("c"), spec("a")].join("---\n"));
+    let again = file(&folder, "3.yaml", &spec("a"));
+    for arguments in [vec!["validate", &one, &other, &again], vec!["diff", PRODUCTION, folder.path().to_str().unwrap()]]
+    {
+        let output = run(&arguments);
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), said.matches("error:").count()), (Some(3), 3), "{said}");
+        for place in [
+            format!("`a` in namespace `default` stands in {one}:2:1 as"),
+            format!("`b` in namespace `default` stands in {one}:15:1 as"),
+        ] {
+            assert!(said.contains(&place), "{said}");
+        }
+        assert!(said.contains("3 problems in 2 files") && !said.contains("nothing was written"), "{said}");
+    }
+}
+
+#[test]
 fn a_misspelled_spec_is_refused_and_not_compared_as_something_else() {
     let folder = tempfile::tempdir().unwrap();
     let wrong = |from: &str, to: &str| file(&folder, "new.yaml", &example(PRODUCTION).replace(from, to));

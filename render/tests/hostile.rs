@@ -67,6 +67,15 @@ fn long_inputs() {
         format!("{}{}", small(), (0..15_000).map(|n| format!("  f{n}: x\n")).collect::<String>()).as_bytes(),
     );
     survives(
+        "many secrets",
+        format!(
+            "{}  image:\n    pullSecrets:\n{}",
+            small(),
+            (0..19_000).map(|n| format!("    - s{n}\n")).collect::<String>()
+        )
+        .as_bytes(),
+    );
+    survives(
         "many labels",
         small()
             .replace(
@@ -147,6 +156,30 @@ fn many_clusters_to_compare() {
     let new = file(&folder, "new.yaml", specs.replacen("\"9.1\"", "\"9.0\"", 10).as_bytes());
     let output = ends("many specs", "diff \"$1\" \"$2\"", &[old, new]);
     assert_eq!((output.status.code(), text(&output.stdout).matches("[downgrade]").count()), (Some(4), 10));
+}
+
+#[test]
+fn many_shards_to_compare() {
+    let folder = tempfile::tempdir().unwrap();
+    let specs = many(60, &(small() + "  shards: 500\n  disruptionBudget: PerShard\n"));
+    let old = file(&folder, "old.yaml", specs.as_bytes());
+    let new = file(&folder, "new.yaml", specs.replace("PerShard", "PerCluster").as_bytes());
+    let output = ends("many budgets", "diff \"$1\" \"$2\"", &[old, new]);
+    assert_eq!((output.status.code(), text(&output.stdout).matches(" goes ").count()), (Some(1), 60 * 500));
+}
+
+/// What is written to a file is held in memory no longer than what goes to standard output.
+#[test]
+fn more_than_the_memory_into_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let label = |number: u32| format!("{}{number:02}: {}, ", "l".repeat(60), "x".repeat(63));
+    let labels = format!("metadata:\n  labels: {{{}}}\n", (0..60).map(label).collect::<String>());
+    let spec = small().replace("metadata:\n", &labels) + "  shards: 500\n  disruptionBudget: PerShard\n";
+    let specs = file(&folder, "specs.yaml", many(30, &spec).as_bytes());
+    let out = folder.path().join("out.yaml");
+    let output = ends("one file", "render \"$1\" --output \"$2\"", &[specs, out.clone()]);
+    let written = std::fs::metadata(out).unwrap().len();
+    assert!(output.status.success() && written > u64::from(MEMORY_KIB) << 10, "{written} bytes");
 }
 
 #[test]

@@ -83,6 +83,24 @@ fn the_definition_of_the_custom_resource_is_what_was_reviewed() {
 }
 
 #[test]
+fn what_is_explained_of_directives_is_what_was_reviewed() {
+    let names = [
+        "maxmemory-policy",
+        "io-threads",
+        "client-output-buffer-limit",
+        "hash-seed",
+        "maxmemory",
+        "slave-priority",
+        "hzz",
+    ];
+    let page = |name: &str| {
+        let output = run(&["explain", &format!("spec.config.{name}")]);
+        with_code(&output, &[output.stdout.as_slice(), &output.stderr].concat())
+    };
+    compare("cli", BTreeMap::from([("explain-directives".to_owned(), names.map(page).join("\n"))]));
+}
+
+#[test]
 fn help_is_what_was_reviewed() {
     let commands = [
         "",
@@ -95,6 +113,7 @@ fn help_is_what_was_reviewed() {
         "init",
         "cmp",
         "cmp generate",
+        "fn",
         "completions",
         "version",
     ];

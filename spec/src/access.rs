@@ -100,9 +100,7 @@ impl Peer {
 impl LabelSelector {
     fn check(&self, at: &Path, checks: &mut Checks) {
         for (key, value) in &self.match_labels {
-            for complaint in [text::label_key(key), text::label_value(value)].into_iter().filter_map(Result::err) {
-                checks.refuse_at(at.key("matchLabels").key(key), complaint);
-            }
+            checks.label(&at.key("matchLabels"), key, value);
         }
         for (index, requirement) in self.match_expressions.iter().enumerate() {
             requirement.check(&at.key("matchExpressions").index(index), checks);

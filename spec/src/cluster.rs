@@ -19,7 +19,7 @@ use crate::placement::Placement;
 use crate::problem::{Complaint, Path};
 use crate::resources::Resources;
 use crate::storage::{Storage, StorageSpec};
-use crate::text::{self, ClusterName, DomainName, Namespace, Series, Version};
+use crate::text::{ClusterName, DomainName, Namespace, Series, Version};
 use crate::tls::{Tls, TlsSpec};
 use crate::wire::{ApiVersion, Kind, Metadata, Spec, ValkeyCluster};
 
@@ -240,6 +240,7 @@ impl Cluster {
             let message = "lets a drain evict several primaries at once, and with few shards the quorum goes with them";
             warnings.refuse("spec.disruptionBudget", message, "keep PerCluster below seven shards");
         }
+        self.image.warn(&mut warnings);
         warnings.found
     }
 }
@@ -279,16 +280,14 @@ const RESERVED_LABELS: [&str; 7] = [
 
 fn check_labels(labels: &BTreeMap<String, String>, checks: &mut Checks) {
     for (key, value) in labels {
-        let at = Path::of("metadata.labels").key(key);
-        for complaint in [text::label_key(key), text::label_value(value)].into_iter().filter_map(Result::err) {
-            checks.refuse_at(at.clone(), complaint);
-        }
+        let at = Path::of("metadata.labels");
+        checks.label(&at, key, value);
         // Kubernetes itself writes where a pod stands.
         let prefixes =
             ["valkey-gitops.dev/", "statefulset.kubernetes.io/", "apps.kubernetes.io/", "topology.kubernetes.io/"];
         if RESERVED_LABELS.contains(&key.as_str()) || prefixes.iter().any(|prefix| key.starts_with(prefix)) {
             let hint = "use a label of your own; selectors and controllers rely on this one";
-            checks.refuse_at(at, Complaint::new("is not for a spec to set", hint));
+            checks.refuse_at(at.name(key), Complaint::new("is not for a spec to set", hint));
         }
     }
 }

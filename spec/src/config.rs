@@ -78,7 +78,10 @@ impl Config {
 }
 
 /// The directive of this name, if a spec may set it.
-pub(crate) fn settable(name: &str, series: Series) -> Result<Directive, Complaint> {
+///
+/// # Errors
+/// Who owns it instead, or that the series does not know it.
+pub fn settable(name: &str, series: Series) -> Result<Directive, Complaint> {
     if let Some(reason) = owner(name) {
         return Err(Complaint::new("is not for a spec to set", reason));
     }

@@ -2,10 +2,12 @@
 //!
 //! The tables in `spec/directives/` are written by `tests/tools/directives`, which asks real servers; a test asks them again.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
 use crate::problem::Complaint;
+use crate::suggest;
 use crate::text::Series;
 
 /// One directive of one series.
@@ -46,6 +48,27 @@ pub enum DirectiveKind {
     Text,
     /// Several words, of a grammar of their own.
     Words,
+}
+
+impl fmt::Display for DirectiveKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::YesNo => out.write_str("yes or no"),
+            Self::Integer(range) => write!(out, "a whole number from {} to {}", range.start(), range.end()),
+            Self::Memory(range) => {
+                write!(out, "bytes from {} to {}, as a number or with kb, mb or gb", range.start(), range.end())
+            }
+            Self::MemoryOrPercent => {
+                out.write_str("bytes, as a number or with kb, mb or gb, or a percentage of maxmemory")
+            }
+            Self::Choice(words) => write!(out, "one of {}", words.join(", ")),
+            Self::Choices(words) => write!(out, "any of {}", words.join(", ")),
+            Self::Flags(flags) => write!(out, "any of the letters {flags}"),
+            Self::Octal => out.write_str("a number in base eight"),
+            Self::Text => out.write_str("text"),
+            Self::Words => out.write_str("words"),
+        }
+    }
 }
 
 /// The locales that every image has; with any other, a server may not start.
@@ -196,7 +219,7 @@ fn one_of(value: &str, words: &[&str]) -> Result<(), Complaint> {
     if words.contains(&value) {
         return Ok(());
     }
-    Err(Complaint::new(format!("`{value}` is not one of its values"), format!("write one of {}", words.join(", "))))
+    Err(Complaint::new(format!("`{value}` is not one of its values"), suggest::one_of(value, words)))
 }
 
 fn integer(value: &str, range: &RangeInclusive<i64>) -> Result<(), Complaint> {

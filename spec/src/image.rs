@@ -1,5 +1,7 @@
 //! Where the server's image comes from.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,12 +52,20 @@ impl ImageSpec {
 
     pub(crate) fn check(&self, version: Version, checks: &mut Checks) {
         self.check_tag(version, checks);
+        let mut seen = BTreeSet::new();
         for (index, secret) in self.pull_secrets.iter().enumerate() {
-            if self.pull_secrets.iter().take(index).any(|other| other == secret) {
+            if !seen.insert(secret) {
                 let at = Path::of("spec.image.pullSecrets").index(index);
                 let message = format!("`{secret}` stands here a second time");
                 checks.refuse_at(at, Complaint::new(message, "remove it: Kubernetes knows the entries by their names"));
             }
+        }
+    }
+
+    pub(crate) fn warn(&self, warnings: &mut Checks) {
+        if self.digest.is_none() && self.tag.as_ref().is_some_and(|tag| tag.to_string() == "latest") {
+            let message = "is whatever was pushed last: nobody knows that it is what `version` says";
+            warnings.refuse("spec.image.tag", message, "write the tag of one release, or fix the image by its digest");
         }
     }
 

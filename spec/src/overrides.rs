@@ -1,7 +1,7 @@
 //! Values from outside a text that take the place of what it says, before anything is checked.
 
+use crate::node::{Entry, Node, Value};
 use crate::problem::{Complaint, Path, Problem, Segment};
-use crate::tree::{Entry, Node, Value};
 
 /// A value from outside, for a field of every cluster in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -96,9 +96,7 @@ impl Placement {
     pub(crate) fn check(&self, checks: &mut Checks) {
         let at = Path::of("spec.placement.nodeSelector");
         for (key, value) in &self.node_selector {
-            for complaint in [text::label_key(key), text::label_value(value)].into_iter().filter_map(Result::err) {
-                checks.refuse_at(at.key(key), complaint);
-            }
+            checks.label(&at, key, value);
         }
         for (index, toleration) in self.tolerations.iter().enumerate() {
             toleration.check(&Path::of("spec.placement.tolerations").index(index), checks);

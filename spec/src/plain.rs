@@ -13,7 +13,9 @@ pub(crate) enum Plain {
     /// A whole number in plain decimal digits.
     Integer(i64),
     /// A number with a fraction or an exponent.
-    Float(f64),
+    Float,
+    /// A number that some readers cannot hold: they round it, make it infinite or take it for text.
+    TooLarge,
     /// Text to every reader.
     Text,
     /// Text to some readers, and this to others.
@@ -50,7 +52,7 @@ fn number(text: &str) -> Plain {
         return Plain::Text;
     }
     if is_decimal(digits) {
-        return text.parse().map_or(Plain::Ambiguous("a number"), Plain::Integer);
+        return text.parse().map_or(Plain::TooLarge, Plain::Integer);
     }
     if is_number_of_old(digits) {
         return Plain::Ambiguous("a number");
@@ -102,7 +104,11 @@ fn float(text: &str, digits: &str) -> Plain {
     if special {
         return Plain::Ambiguous("a number");
     }
-    if shaped { text.parse().map_or(Plain::Text, Plain::Float) } else { Plain::Text }
+    match text.parse::<f64>() {
+        Ok(number) if shaped && number.is_finite() => Plain::Float,
+        Ok(_) if shaped => Plain::TooLarge,
+        Ok(_) | Err(_) => Plain::Text,
+    }
 }
 
 #[cfg(test)]
@@ -129,8 +135,8 @@ mod tests {
         }
         assert_eq!(resolve("12"), Plain::Integer(12));
         assert_eq!(resolve("-7"), Plain::Integer(-7));
-        assert_eq!(resolve("9.1"), Plain::Float(9.1));
-        assert_eq!(resolve("1e3"), Plain::Float(1000.0));
+        assert_eq!(resolve("9.1"), Plain::Float);
+        assert_eq!(resolve("1e3"), Plain::Float);
         assert_eq!(resolve("true"), Plain::Bool(true));
         assert_eq!(resolve("~"), Plain::Null);
     }
@@ -142,6 +148,8 @@ mod tests {
         {
             assert!(matches!(resolve(text), Plain::Ambiguous(_)), "{text}: {:?}", resolve(text));
         }
-        assert!(matches!(resolve("99999999999999999999"), Plain::Ambiguous(_)));
+        for text in ["99999999999999999999", "-99999999999999999999", "1e400", "-1e400", "1E+999"] {
+            assert_eq!(resolve(text), Plain::TooLarge, "{text}");
+        }
     }
 }

@@ -19,9 +19,26 @@ impl fmt::Display for Problem {
         if self.path.is_empty() {
             write!(out, "{}", self.complaint.message)
         } else {
-            write!(out, "{}: {}", self.path, self.complaint.message)
+            write!(out, "{}: {}", shortened(&self.path.to_string(), LONGEST_PATH), self.complaint.message)
         }
     }
+}
+
+/// In characters; more would hide what is said about it.
+const LONGEST_PATH: usize = 100;
+const LONGEST_MESSAGE: usize = 160;
+const LONGEST_HINT: usize = 800;
+
+/// On one line, and without its middle if it is longer: a value is known by its ends, and a message is no place for megabytes.
+fn shortened(text: &str, most: usize) -> String {
+    let line = |text: &str| text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    let cut = |at: usize| text.char_indices().nth(at).map_or(text.len(), |(index, _)| index);
+    let length = text.chars().count();
+    if length <= most {
+        return line(text);
+    }
+    let (head, tail) = (text.get(..cut(most / 2)), text.get(cut(length - most / 2)..));
+    line(&format!("{}…{}", head.unwrap_or_default(), tail.unwrap_or_default()))
 }
 
 /// What is wrong with a value, said without knowing where the value stands.
@@ -37,7 +54,8 @@ pub struct Complaint {
 impl Complaint {
     /// A complaint that comes with what to do.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: Some(hint.into()) }
+        let message = shortened(&message.into(), LONGEST_MESSAGE);
+        Self { message, hint: Some(shortened(&hint.into(), LONGEST_HINT)) }
     }
 }
 
@@ -127,6 +145,14 @@ impl fmt::Display for Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_long_is_known_by_its_ends() {
+        let complaint = Complaint::new(format!("`ä{}z` is wrong", "x\n".repeat(9000)), "mend it");
+        let message = complaint.message;
+        assert!(message.starts_with("`äx x") && message.ends_with("z` is wrong") && message.contains('…'), "{message}");
+        assert_eq!(message.chars().count(), LONGEST_MESSAGE + 1);
+    }
 
     #[test]
     fn a_path_reads_as_one_would_write_it() {

@@ -58,7 +58,7 @@ impl Resources {
         for (list, amounts) in [("requests", &self.requests), ("limits", &self.limits)] {
             let at = Path::of(path).key(list);
             for (name, amount) in amounts {
-                check_amount(at.key(name), name, *amount, checks);
+                check_amount(&at, name, *amount, checks);
             }
         }
         for (name, request) in &self.requests {
@@ -87,13 +87,12 @@ fn is_resource(name: &str) -> bool {
     OVERCOMMITTED.contains(&name) || is_extended || page.is_some_and(|size| size.parse::<Quantity>().is_ok())
 }
 
-fn check_amount(at: Path, name: &str, amount: Quantity, checks: &mut Checks) {
+fn check_amount(at: &Path, name: &str, amount: Quantity, checks: &mut Checks) {
     if !is_resource(name) {
         let hint = "Kubernetes knows cpu, memory, ephemeral-storage, hugepages-… and extended resources such as example.com/disk";
-        checks.refuse_at(at, Complaint::new(format!("`{name}` is not a resource"), hint));
+        checks.refuse_at(at.name(name), Complaint::new(format!("`{name}` is not a resource"), hint));
     } else if name == "memory" && amount < LEAST_MEMORY {
         let message = format!("`{amount}` is less than a server needs to start");
-        let hint = format!("write at least {LEAST_MEMORY}; was a unit forgotten, as in {amount}Gi?");
-        checks.refuse_at(at, Complaint::new(message, hint));
+        checks.refuse_at(at.key(name), Complaint::new(message, amount.hint_to_reach(LEAST_MEMORY)));
     }
 }

@@ -11,6 +11,12 @@ use crate::wire::ValkeyCluster;
 pub const SCHEMA_ID: &str =
     "https://raw.githubusercontent.com/valkey-gitops/valkey-gitops/main/deploy/schema/valkeycluster_v1alpha1.json";
 
+/// How many entries a list or map may have. The API server reckons with the worst before it takes a rule, so that everything that a
+/// rule looks at has to have a bound; no cluster comes near them.
+pub(crate) const MOST_ENTRIES: usize = 64;
+/// Directives, of which there are more.
+pub(crate) const MOST_DIRECTIVES: usize = 256;
+
 /// The schema of a `ValkeyCluster`, in draft 7, which is what editors understand; without references, so that it reads top down.
 #[must_use]
 pub fn json_schema() -> Value {
@@ -49,6 +55,8 @@ impl Transform for Plainly {
         }
         choose_by_enum(schema);
         drop_null_type(schema);
+        unwrap_description(schema);
+        bound(schema);
         transform_subschemas(self, schema);
     }
 }
@@ -98,6 +106,26 @@ fn choose_by_enum(schema: &mut Schema) {
     schema.insert("type".to_owned(), json!("string"));
     schema.insert("enum".to_owned(), Value::Array(words));
     schema.insert("x-meanings".to_owned(), json!(meanings));
+}
+
+/// Where its lines break is a matter of the source.
+fn unwrap_description(schema: &mut Schema) {
+    if let Some(Value::String(text)) = schema.get("description") {
+        let line = text.replace('\n', " ");
+        schema.insert("description".to_owned(), json!(line));
+    }
+}
+
+fn bound(schema: &mut Schema) {
+    let (word, most) = match (schema.get("type").and_then(Value::as_str), schema.get("additionalProperties")) {
+        (Some("array"), _) => ("maxItems", MOST_ENTRIES),
+        (Some("object"), Some(values @ Value::Object(_))) if values.get("type").is_some_and(Value::is_array) => {
+            ("maxProperties", MOST_DIRECTIVES)
+        }
+        (Some("object"), Some(Value::Object(_))) => ("maxProperties", MOST_ENTRIES),
+        _ => return,
+    };
+    schema.ensure_object().entry(word).or_insert(json!(most));
 }
 
 fn drop_null_type(schema: &mut Schema) {

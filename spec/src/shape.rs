@@ -6,10 +6,10 @@ use std::ops::Range;
 
 use serde_json::{Map, Value as Json};
 
+use crate::node::{Entry, Node, Value};
 use crate::problem::{Complaint, Path, Problem};
 use crate::suggest;
 use crate::text;
-use crate::tree::{Entry, Node, Value};
 
 /// What of the node fits the schema; what does not is added to the problems.
 pub(crate) fn fit(node: &Node, schema: &Json, problems: &mut Vec<Problem>) -> Json {
@@ -23,7 +23,7 @@ pub(crate) fn plainly(node: &Node) -> Json {
         Value::Null => Json::Null,
         Value::Bool(flag) => (*flag).into(),
         Value::Integer(number) => (*number).into(),
-        Value::Float(number) => (*number).into(),
+        Value::Float(number) => number.parse::<f64>().unwrap_or_default().into(),
         Value::Text(text) => text.as_str().into(),
         Value::List(elements) => elements.iter().map(plainly).collect(),
         Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), plainly(&entry.node))).collect(),
@@ -50,9 +50,7 @@ impl Fitting<'_> {
             }
             Value::Text(text) => self.text(text, span, schema, path),
             Value::Integer(number) if !fits_width(*number, schema) => {
-                let complaint =
-                    Complaint::new(format!("{number} is out of range"), "see `valkey-render explain` for what fits");
-                self.complain(path, span, complaint);
+                self.complain(path, span, out_of_range(*number, schema));
                 None
             }
             Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) => Some(plainly(node)),
@@ -68,8 +66,8 @@ impl Fitting<'_> {
             let at = path.key(&entry.key);
             let known = properties.get(&entry.key).or_else(|| (*others != Json::Bool(false)).then_some(others));
             match known {
-                // A key without a value is a key left out: its lines are commented out, or not written yet.
-                Some(_) if entry.node.value == Value::Null => {}
+                // A field without a value is a field left out: its lines are commented out, or not written yet.
+                Some(_) if entry.node.value == Value::Null && properties.contains_key(&entry.key) => {}
                 Some(known) => {
                     if let Some(value) = self.node(&entry.node, &entry.pointed_at(), known, &at) {
                         fitting.insert(entry.key.clone(), value);
@@ -128,21 +126,7 @@ fn words_of(schema: &Json) -> Option<Vec<&str>> {
 }
 
 fn not_a_word(text: &str, words: &[&str]) -> Complaint {
-    let hint = match (words, suggest::closest(text, words.iter().copied())) {
-        ([only], _) => format!("write {only}"),
-        (_, Some(near)) => format!("did you mean {near}? It takes {}", words.join(", ")),
-        (_, None) => format!("write one of {}", words.join(", ")),
-    };
-    Complaint::new(format!("`{}` is not one of its values", shortened(text)), hint)
-}
-
-/// Enough of a text to know it by; a message is no place for megabytes.
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= 80 {
-        text.to_owned()
-    } else {
-        format!("{}…", text.chars().take(80).collect::<String>())
-    }
+    Complaint::new(format!("`{text}` is not one of its values"), suggest::one_of(text, words))
 }
 
 fn unknown(key: &str, properties: &Map<String, Json>) -> Complaint {
@@ -183,6 +167,17 @@ fn fits_width(number: i64, schema: &Json) -> bool {
     }
 }
 
+fn out_of_range(number: i64, schema: &Json) -> Complaint {
+    let bound = |key: &str| schema.get(key).and_then(Json::as_i64);
+    match (bound("minimum"), bound("maximum")) {
+        (Some(least), Some(most)) => {
+            let message = format!("{number} is not between {least} and {most}");
+            Complaint::new(message, format!("write a whole number from {least} to {most}"))
+        }
+        _ => Complaint::new(format!("{number} is out of range"), "see `valkey-render explain` for what fits"),
+    }
+}
+
 fn mistyped(value: &Value, schema: &Json) -> Complaint {
     // A number where a duration or quantity is wanted lacks more than quotes.
     if let (Value::Integer(number), Some(format)) = (value, schema.get("format").and_then(Json::as_str))
@@ -211,9 +206,9 @@ fn mistyped(value: &Value, schema: &Json) -> Complaint {
             (format!("the text \"{text}\""), format!("remove the quotes: {text}"))
         }
         Value::Text(text) if types.contains(&"boolean") => {
-            (format!("the text \"{}\"", shortened(text)), "write true or false".to_owned())
+            (format!("the text \"{text}\""), "write true or false".to_owned())
         }
-        Value::Text(text) => (format!("the text \"{}\"", shortened(text)), format!("write {wanted}")),
+        Value::Text(text) => (format!("the text \"{text}\""), format!("write {wanted}")),
         Value::List(_) => ("a list".to_owned(), format!("write {wanted}")),
         Value::Map(_) => ("a map".to_owned(), format!("write {wanted}")),
     };

@@ -10,19 +10,23 @@ use crate::text::{ObjectName, Quantity};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct StorageSpec {
-    /// The size that volumes are created with; `10Gi` by default. It cannot change later: see `expandTo`.
+    /// The size that volumes are created with. It cannot change later: see `expandTo`.
+    #[schemars(extend("x-default" = "10Gi"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<Quantity>,
     /// The storage class; by default that of the Kubernetes cluster. It cannot change later.
+    #[schemars(extend("examples" = ["fast-ssd"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_name: Option<ObjectName>,
     /// The size to which the agent grows the volumes, where their class allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expand_to: Option<Quantity>,
-    /// What becomes of the volumes when the cluster is deleted; `Retain` by default.
+    /// What becomes of the volumes when the cluster is deleted.
+    #[schemars(extend("x-default" = "Retain"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_delete: Option<Retention>,
-    /// What becomes of a volume when its pod is scaled in; `Retain` by default.
+    /// What becomes of a volume when its pod is scaled in.
+    #[schemars(extend("x-default" = "Retain"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_scale_in: Option<Retention>,
     /// No volumes: data lives and dies with its pod.
@@ -124,7 +128,7 @@ impl StorageSpec {
 fn check_not_tiny(path: &str, quantity: Option<Quantity>, checks: &mut Checks) {
     if let Some(quantity) = quantity.filter(|quantity| *quantity < SMALLEST) {
         let message = format!("`{quantity}` is less than Valkey needs to start");
-        checks.refuse(path, message, format!("write at least {SMALLEST}; was a unit forgotten, as in {quantity}Gi?"));
+        checks.refuse(path, message, quantity.hint_to_reach(SMALLEST));
     }
 }
 

@@ -8,6 +8,15 @@ pub fn closest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Opt
     scored.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, candidate)| candidate)
 }
 
+/// What to write instead of `word` where only `words` are taken.
+pub(crate) fn one_of(word: &str, words: &[&str]) -> String {
+    match (words, closest(word, words.iter().copied())) {
+        ([only], _) => format!("write {only}"),
+        (_, Some(near)) => format!("did you mean {near}? It takes {}", words.join(", ")),
+        (_, None) => format!("write one of {}", words.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,18 +14,22 @@ pub struct TlsSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer_ref: Option<IssuerRef>,
     /// A Secret of your own with `tls.crt`, `tls.key` and `ca.crt`.
+    #[schemars(extend("examples" = ["sessions-tls"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<ObjectName>,
     /// True for no encryption at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
-    /// Whether clients have to show a certificate of their own; `Optional` by default. Members of the cluster always do.
+    /// Whether clients have to show a certificate of their own. Members of the cluster always do.
+    #[schemars(extend("x-default" = "Optional"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_auth: Option<ClientAuth>,
-    /// How long a certificate is valid; `2160h` by default.
+    /// How long a certificate is valid.
+    #[schemars(extend("x-default" = "2160h", "examples" = ["2160h"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration: Option<Duration>,
-    /// How long before its end a certificate is renewed; `720h` by default.
+    /// How long before its end a certificate is renewed; where nothing is said, at most a third of the duration.
+    #[schemars(extend("x-default" = "720h", "examples" = ["720h"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renew_before: Option<Duration>,
 }
@@ -35,6 +39,7 @@ pub struct TlsSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IssuerRef {
     /// The issuer's name.
+    #[schemars(extend("examples" = ["internal-ca"]))]
     pub name: ObjectName,
     /// `Issuer`, `ClusterIssuer`, or the kind of an external issuer.
     #[serde(default)]
@@ -106,7 +111,7 @@ impl TlsSpec {
         match (self.issuer_ref, self.secret_name, self.disabled.unwrap_or(false)) {
             (Some(issuer), None, false) => {
                 let duration = self.duration.unwrap_or(Duration::hours(2160));
-                let renew_before = self.renew_before.unwrap_or(Duration::hours(720));
+                let renew_before = self.renew_before.unwrap_or_else(|| Duration::hours(720).min(duration.third()));
                 check_lifetime(duration, renew_before, checks);
                 Some(Tls::Issued { issuer, duration, renew_before, client_auth })
             }

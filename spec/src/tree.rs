@@ -6,89 +6,23 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
 
+use crate::node::{Entry, Node, Value};
 use crate::plain::{self, Plain};
-use crate::problem::{Complaint, Path, Problem, Segment};
-
-/// A value and the bytes of the source that it stands in.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Node {
-    pub(crate) value: Value,
-    pub(crate) span: Range<usize>,
-}
-
-/// What a node holds.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
-    Null,
-    Bool(bool),
-    Integer(i64),
-    Float(f64),
-    Text(String),
-    List(Vec<Node>),
-    Map(Vec<Entry>),
-}
-
-/// One key of a map.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) key_span: Range<usize>,
-    pub(crate) node: Node,
-}
-
-impl Node {
-    /// The bytes to point at for a path: of its value, or of what comes nearest above it.
-    pub(crate) fn locate(&self, path: &Path) -> Range<usize> {
-        let mut node = self;
-        let mut span = 0..0;
-        for segment in path.segments() {
-            match (segment, &node.value) {
-                (Segment::Key(key), Value::Map(entries)) => match entries.iter().find(|entry| entry.key == *key) {
-                    Some(entry) => {
-                        span = entry.pointed_at();
-                        node = &entry.node;
-                    }
-                    None => break,
-                },
-                (Segment::Name(key), Value::Map(entries)) => {
-                    let named = entries.iter().find(|entry| entry.key == *key);
-                    return named.map_or(span, |entry| entry.key_span.clone());
-                }
-                (Segment::Index(index), Value::List(elements)) => match elements.get(*index) {
-                    Some(element) => {
-                        span = element.span.clone();
-                        node = element;
-                    }
-                    None => break,
-                },
-                _ => break,
-            }
-        }
-        if span.is_empty() { self.span.start..self.span.start } else { span }
-    }
-}
-
-impl Entry {
-    /// A scalar is pointed at itself; of anything longer, the key.
-    pub(crate) fn pointed_at(&self) -> Range<usize> {
-        match self.node.value {
-            Value::List(_) | Value::Map(_) | Value::Null => self.key_span.clone(),
-            Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::Text(_) => self.node.span.clone(),
-        }
-    }
-}
+use crate::problem::{Complaint, Path, Problem};
 
 /// The tree of the one document in `text`, which starts at byte `base` of its file; none if it holds nothing but comments.
 ///
 /// A mistake of syntax ends the reading; every other problem is added to `problems` and read past.
 pub(crate) fn parse(text: &str, base: usize, problems: &mut Vec<Problem>) -> Option<Node> {
-    let mut builder = Builder { base, stack: Vec::new(), root: None, anchors: HashMap::new(), nodes: 0, problems };
+    let mut builder =
+        Builder { base, stack: Vec::new(), root: None, anchors: HashMap::new(), nodes: 0, read: 0, problems };
     for item in Parser::new_from_str(text) {
         match item {
             Ok((event, span)) => {
                 let bytes = bytes_of(text, span.start.byte_offset(), span.end.byte_offset(), base);
+                builder.read = bytes.end - base;
                 if builder.take(event, bytes).is_err() {
                     return None;
                 }
@@ -120,12 +54,22 @@ enum Open {
     Map { entries: Vec<Entry>, key: Option<(String, Range<usize>)>, start: usize, anchor: usize },
 }
 
+impl Open {
+    const fn start(&self) -> usize {
+        match self {
+            Self::List { start, .. } | Self::Map { start, .. } => *start,
+        }
+    }
+}
+
 struct Builder<'p> {
     base: usize,
     stack: Vec<Open>,
     root: Option<Node>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    /// Up to where of the document it has been understood.
+    read: usize,
     problems: &'p mut Vec<Problem>,
 }
 
@@ -169,7 +113,12 @@ impl Builder<'_> {
             Plain::Null => Value::Null,
             Plain::Bool(value) => Value::Bool(value),
             Plain::Integer(value) => Value::Integer(value),
-            Plain::Float(value) => Value::Float(value),
+            Plain::Float => Value::Float(text.to_owned()),
+            Plain::TooLarge => {
+                let message = format!("`{text}` is a larger number than all readers of YAML can hold");
+                self.complain(span.clone(), message, format!("write \"{text}\" for the text, or a smaller number"));
+                Value::Text(text.to_owned())
+            }
             Plain::Text => Value::Text(text.to_owned()),
             Plain::Ambiguous(other) => {
                 let message = format!("`{text}` is text to some readers of YAML and {other} to others");
@@ -187,7 +136,7 @@ impl Builder<'_> {
     fn alias(&mut self, id: usize, span: Range<usize>) -> Result<(), Stop> {
         match self.anchors.get(&id).cloned() {
             Some(node) => {
-                self.nodes += count(&node);
+                self.nodes += node.count();
                 self.place(Node { value: node.value, span }, 0)
             }
             None => self.stop(span, "an alias stands inside its own anchor", "write the value out"),
@@ -220,6 +169,13 @@ impl Builder<'_> {
             self.anchors.insert(anchor, node.clone());
         }
         match self.stack.last_mut() {
+            None if self.root.is_some() => {
+                return self.stop(
+                    node.span,
+                    "a second document stands behind the first",
+                    "write --- between documents",
+                );
+            }
             None => self.root = Some(node),
             Some(Open::List { elements, .. }) => elements.push(node),
             Some(Open::Map { entries, key, .. }) => match key.take() {
@@ -242,13 +198,30 @@ impl Builder<'_> {
     }
 
     fn syntax(&mut self, text: &str, error: &ScanError) {
-        let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
-        let tab = text.get(..at).and_then(|before| before.rsplit('\n').next()).is_some_and(|line| line.contains('\t'))
-            || text.get(at..).is_some_and(|rest| rest.starts_with('\t'));
-        let hint =
-            if tab { "indent with spaces: YAML does not allow tabs there" } else { "mend the YAML around this place" };
+        let found = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
+        let cause = indenting_tab(text, found).map(|at| (at, "indent with spaces: YAML does not allow tabs there"));
+        let (at, hint) = cause.or_else(|| self.left_open(text, error.kind())).unwrap_or((found, advice(error.kind())));
         let message = format!("not valid YAML: {}", error.kind());
         self.complain(self.base + at..self.base + at, message, hint);
+    }
+
+    /// Where what was not closed begins: the parser notices far behind it.
+    fn left_open(&self, text: &str, kind: &ErrorKind) -> Option<(usize, &'static str)> {
+        match kind {
+            ErrorKind::UnclosedQuotedScalar
+            | ErrorKind::InvalidQuotedScalarIndent
+            | ErrorKind::DocumentIndicatorInQuotedScalar => {
+                let quote = text.get(self.read..)?.find(['"', '\''])?;
+                Some((self.read + quote, "close the quote that opens here"))
+            }
+            ErrorKind::UnclosedFlowCollection { .. }
+            | ErrorKind::UnexpectedEofFlowSequence
+            | ErrorKind::UnexpectedEofFlowMapping => {
+                Some((self.stack.last()?.start() - self.base, "close the bracket that opens here"))
+            }
+            // There are a hundred kinds more, and the next version may bring others.
+            _ => None,
+        }
     }
 
     fn stop(&mut self, span: Range<usize>, message: impl Into<String>, hint: &str) -> Result<(), Stop> {
@@ -270,20 +243,43 @@ impl Builder<'_> {
     }
 }
 
+/// A tab that indents the line that the parser gave up on, or the next one with anything on it.
+fn indenting_tab(text: &str, found: usize) -> Option<usize> {
+    let mut start = text.get(..found)?.rfind('\n').map_or(0, |at| at + 1);
+    let mut looked_at = 0;
+    for line in text.get(start..)?.split_inclusive('\n') {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if !line.trim().is_empty() {
+            looked_at += 1;
+            if let Some(tab) = line.get(..indent)?.find('\t') {
+                return Some(start + tab);
+            }
+        }
+        if looked_at == 2 {
+            break;
+        }
+        start += line.len();
+    }
+    None
+}
+
+fn advice(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::RecursionLimitExceeded => "no field is nested that deep: check that it is the file you mean",
+        ErrorKind::TabNotAllowed | ErrorKind::TabInPlainScalar | ErrorKind::TabInBlockIndentation => {
+            "write spaces: YAML does not allow tabs there"
+        }
+        // There are a hundred kinds more, and the next version may bring others.
+        _ => "mend the YAML around this place",
+    }
+}
+
 fn key_text(value: &Value) -> Option<String> {
     match value {
         Value::Text(text) => Some(text.clone()),
         Value::Integer(number) => Some(number.to_string()),
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Null | Value::Float(_) | Value::List(_) | Value::Map(_) => None,
-    }
-}
-
-fn count(node: &Node) -> usize {
-    match &node.value {
-        Value::List(elements) => 1 + elements.iter().map(count).sum::<usize>(),
-        Value::Map(entries) => 1 + entries.iter().map(|entry| count(&entry.node)).sum::<usize>(),
-        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::Text(_) => 1,
     }
 }
 

@@ -23,6 +23,8 @@ fn servers(series: &str) -> PathBuf {
 pub(crate) struct Story {
     pub(crate) folder: TempDir,
     servers: PathBuf,
+    /// Programs that stand before the machine's.
+    tools: Option<PathBuf>,
     memory_limit: Option<u64>,
     pub(crate) live_settings: BTreeMap<String, String>,
 }
@@ -47,6 +49,7 @@ impl Story {
         let story = Self {
             folder: tempfile::tempdir().unwrap(),
             servers: servers(series),
+            tools: None,
             memory_limit: cluster.resources.memory_limit(),
             live_settings: cluster.live_settings(),
         };
@@ -75,6 +78,15 @@ impl Story {
             }
         }
         story
+    }
+
+    /// The same, with the shell and the programs of images that are made from Alpine.
+    fn on_busybox(self) -> Self {
+        let tools = self.folder.path().join("tools");
+        fs::create_dir(&tools).unwrap();
+        let status = Command::new("busybox").args(["--install", "-s"]).arg(&tools).status().unwrap();
+        assert!(status.success());
+        Self { tools: Some(tools), ..self }
     }
 
     /// Runs a shell script in a network of its own. `pod0` and `pod1` run a command in the pods, whose addresses are 127.0.0.1
@@ -120,6 +132,7 @@ impl Story {
                 "-c",
             ])
             .arg(prelude + script)
+            .envs(self.tools.as_ref().map(|tools| ("TOOLS", tools)))
             .envs(self.memory_limit.map(|bytes| ("MEMORY_LIMIT", bytes.to_string())))
             .stdin(Stdio::null())
             .output()
@@ -157,6 +170,7 @@ pub(crate) fn each_series(changes: &[(&str, Value)], story: impl Fn(&Story)) {
     for series in SERIES {
         story(&Story::of(series, changes));
     }
+    story(&Story::of("9.1", changes).on_busybox());
 }
 
 /// Two members on one machine: each listens on its own address only. In the end they have told each other that they are one shard: 8.0

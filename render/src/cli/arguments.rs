@@ -71,7 +71,8 @@ pub(crate) struct RenderArguments {
     /// Files or folders of specs, or `-` for standard input
     #[arg(value_name = "FILE|DIR|-", default_value = "-")]
     pub(crate) specs: Vec<String>,
-    /// Write to this file (`-` is standard output) or, with a `/` at its end or if it exists as one, into this folder
+    /// Write to this file (`-` is standard output) or, with a `/` at its end or if it exists as one, into this folder, from which
+    /// files of an earlier run that this one does not write are removed
     #[arg(long, short, value_name = "FILE|DIR/", conflicts_with = "check")]
     pub(crate) output: Option<PathBuf>,
     /// How objects are written

@@ -37,9 +37,7 @@ fn difference(arguments: &DiffArguments) -> Result<Difference, Failure> {
     let read = |side| Given::read(side, namespace, arguments.allow_empty);
     let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
     let mut renderer = Renderer::with(arguments.desired_state.into());
-    let in_common = old.in_common(&new);
-    let (old, new) = (old.complete(&in_common, &mut renderer)?, new.complete(&in_common, &mut renderer)?);
-    Ok(Difference::between(&old, &new))
+    old.compare(new, &mut renderer)
 }
 
 fn in_words(difference: &Difference) -> String {

@@ -3,17 +3,62 @@
 use std::process::ExitCode;
 
 use serde_json::{Map, Value};
+use spec::Series;
+use spec::directives::Directive;
 
 use super::failure::Failure;
 use super::output;
 
 /// Prints what the field at this dotted path means; the whole spec for an empty path.
 pub(crate) fn run(path: &str) -> Result<ExitCode, Failure> {
+    if let Some(name) = path.strip_prefix(DIRECTIVES) {
+        output::to_stdout(&directive(path, name)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let schema = spec::json_schema();
     let whole = Field { schema: &schema, default: None };
     let field = path.split('.').filter(|key| !key.is_empty()).try_fold(whole, Field::step)?;
     output::to_stdout(&field.page(if path.is_empty() { "ValkeyCluster" } else { path }))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A directive may have dots in its name; all that stands behind this is one.
+const DIRECTIVES: &str = "spec.config.";
+
+/// What the series that let a spec set the directive say of it; why it may not be set, if none does.
+fn directive(path: &str, name: &str) -> Result<String, Failure> {
+    let facts = known_of(name);
+    if facts.is_empty() {
+        return Err(not_settable(path, name));
+    }
+    let said = |(fact, series): (String, Vec<&str>)| format!("\n  Valkey {}: {fact}\n", series.join(", "));
+    Ok(format!("{path} (directive)\n") + &facts.into_iter().map(said).collect::<String>())
+}
+
+/// Each thing that is said of a directive, with the series that say it, the newest first.
+fn known_of(name: &str) -> Vec<(String, Vec<&'static str>)> {
+    let mut facts: Vec<(String, Vec<&str>)> = Vec::new();
+    for series in Series::ALL.into_iter().rev() {
+        let Ok(directive) = spec::settable(name, series) else { continue };
+        let said = said_of(&directive);
+        match facts.iter_mut().find(|(fact, _)| *fact == said) {
+            Some((_, known)) => known.push(series.as_str()),
+            None => facts.push((said, vec![series.as_str()])),
+        }
+    }
+    facts
+}
+
+fn not_settable(path: &str, name: &str) -> Failure {
+    let refused = Series::ALL.into_iter().rev().find_map(|series| spec::settable(name, series).err());
+    let said = refused.map(|refused| format!("{}: {}", refused.message, refused.hint.unwrap_or_default()));
+    Failure::Usage(format!("{path} {}", said.unwrap_or_default()))
+}
+
+fn said_of(directive: &Directive) -> String {
+    let changed = if directive.live { "changed live" } else { "changed by a restart" };
+    let default = if directive.default.is_empty() { "\"\"" } else { directive.default };
+    format!("{}; {changed}\n  default: {default}", directive.kind)
 }
 
 /// A field, and its default: a part of that of the group around it, where that has one.
@@ -34,7 +79,7 @@ impl<'s> Field<'s> {
 
     fn within(self, name: &str, schema: &'s Value) -> Self {
         let part = self.default.and_then(|group| group.get(name));
-        Self { schema, default: part.or_else(|| schema.get("default")) }
+        Self { schema, default: part.or_else(|| schema.get("default")).or_else(|| schema.get("x-default")) }
     }
 
     fn without(self, key: &str) -> Failure {

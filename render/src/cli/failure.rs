@@ -9,7 +9,7 @@ use spec::Problem;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// Specs are wrong.
-    #[error("{count} in {files}; nothing was written", count = problems(.0), files = files(.0))]
+    #[error("{count} in {files}", count = problems(.0), files = files(.0))]
     Refused(Vec<(Source, Vec<Problem>)>),
     /// A file is not what it has to be.
     #[error("{path}: {reason}")]
@@ -36,6 +36,16 @@ pub(crate) enum Failure {
 pub(crate) struct Source {
     pub(crate) path: String,
     pub(crate) text: String,
+}
+
+impl Source {
+    /// The place of a byte, as editors take it.
+    pub(crate) fn place(&self, at: usize) -> String {
+        let before = self.text.get(..at).unwrap_or_default();
+        let lines = before.bytes().filter(|byte| *byte == b'\n').count();
+        let column = before.chars().rev().take_while(|char| *char != '\n').count();
+        format!("{}:{}:{}", self.path, lines + 1, column + 1)
+    }
 }
 
 impl Failure {

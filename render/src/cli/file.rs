@@ -1,16 +1,56 @@
 //! Files that are written whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 
-/// Writes to what a path names: a file gets its new content whole, at the end of links too; a device or pipe stays what it is.
-pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    match fs::metadata(path) {
-        Ok(there) if !there.is_file() => write_into(path, text),
-        _ => replace(&followed(path), text),
+/// A file that is being written: it gets its new content whole, at the end of links too; a device or pipe stays what it is.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    out: BufWriter<File>,
+    /// None for a device, a pipe or a terminal: what it is told cannot be taken back, and there is nothing to replace.
+    beside: Option<Beside>,
+    path: PathBuf,
+}
+
+impl Writing {
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let failed = |error| Failure::io("write", path, error);
+        let (file, beside) = match fs::metadata(path) {
+            Ok(there) if !there.is_file() => (File::options().write(true).open(path).map_err(failed)?, None),
+            _ => {
+                let (file, beside) = Beside::create(&followed(path)).map_err(failed)?;
+                (file, Some(beside))
+            }
+        };
+        Ok(Self { out: BufWriter::with_capacity(1 << 16, file), beside, path: path.to_owned() })
+    }
+
+    pub(crate) fn write(&mut self, text: &str) -> Result<(), Failure> {
+        let written = self.out.write_all(text.as_bytes());
+        self.unless_nobody_reads(written)
+    }
+
+    /// Only now the file has its new content.
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+        let flushed = self.out.flush();
+        self.unless_nobody_reads(flushed)?;
+        match self.beside {
+            Some(beside) => {
+                self.out.get_ref().sync_all().map_err(|error| Failure::io("write", &self.path, error))?;
+                beside.take_place()
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn unless_nobody_reads(&self, written: io::Result<()>) -> Result<(), Failure> {
+        match written {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::io("write", &self.path, error)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -18,15 +58,6 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
 pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
     let beside = Beside::of(path, text)?;
     beside.take_place()
-}
-
-/// A device, a pipe or a terminal: what it is told cannot be taken back, and there is nothing to replace.
-fn write_into(path: &Path, text: &str) -> Result<(), Failure> {
-    let written = File::options().write(true).open(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    match written {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::io("write", path, error)),
-        _ => Ok(()),
-    }
 }
 
 /// The file at the end of a link, there already or not yet.
@@ -44,18 +75,20 @@ pub(crate) struct Beside {
 
 impl Beside {
     pub(crate) fn of(path: &Path, text: &str) -> Result<Self, Failure> {
-        let beside = Self { temporary: temporary_name(path), path: path.to_owned() };
-        beside.fill(text).map_err(|error| Failure::io("write", path, error))?;
-        Ok(beside)
+        let fill = |(mut file, beside): (File, Self)| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all().map(|()| beside)
+        };
+        Self::create(path).and_then(fill).map_err(|error| Failure::io("write", path, error))
     }
 
-    fn fill(&self, text: &str) -> std::io::Result<()> {
-        let mut file = File::create(&self.temporary)?;
-        if let Ok(there) = fs::metadata(&self.path) {
+    fn create(path: &Path) -> io::Result<(File, Self)> {
+        let beside = Self { temporary: temporary_name(path), path: path.to_owned() };
+        let file = File::create(&beside.temporary)?;
+        if let Ok(there) = fs::metadata(path) {
             file.set_permissions(there.permissions())?;
         }
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
+        Ok((file, beside))
     }
 
     pub(crate) fn take_place(self) -> Result<(), Failure> {

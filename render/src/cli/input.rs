@@ -1,9 +1,11 @@
 //! Reads specs and rendered objects from files, folders and standard input.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use spec::{Cluster, Complaint, Namespace, Override, Problem};
 
@@ -50,32 +52,65 @@ fn read_clusters(
     let mut found = Vec::new();
     let mut refused = Vec::new();
     for source in sources(paths, LONGEST_SPECS)? {
-        let source = source?;
+        let source = Rc::new(source?);
         match spec::read_with(&source.text, namespace, overrides) {
             Ok(read) => {
                 read.iter().flat_map(|read| &read.warnings).for_each(|warning| warnings.add(&source, warning));
-                found.extend(read.into_iter().map(|read| (source.path.clone(), read.cluster)));
+                found.extend(read.into_iter().map(|read| Found::of(read, &source, 0)));
             }
-            Err(problems) => refused.push((source, problems)),
+            Err(problems) => refused.push((Source::clone(&source), problems)),
         }
     }
     if !refused.is_empty() {
         return Err(Failure::Refused(refused));
     }
     check_no_twins(&found)?;
-    Ok(found.into_iter().map(|(_, cluster)| cluster).collect())
+    Ok(found.into_iter().map(|found| found.cluster).collect())
+}
+
+/// A cluster, and where it stands.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) cluster: Cluster,
+    source: Rc<Source>,
+    start: usize,
+}
+
+impl Found {
+    /// What was read from the part of the source that begins at `offset`.
+    pub(crate) fn of(read: spec::Read, source: &Rc<Source>, offset: usize) -> Self {
+        Self { cluster: read.cluster, source: Rc::clone(source), start: offset + read.span.start }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.source.path
+    }
+
+    fn also(&self, other: &Self) -> Problem {
+        let Cluster { name, namespace, .. } = &self.cluster;
+        let message =
+            format!("`{name}` in namespace `{namespace}` stands in {} as well", other.source.place(other.start));
+        let complaint = Complaint::new(message, "rename one of the two, or remove it");
+        Problem { path: spec::Path::of("metadata.name"), complaint, span: Some(self.start..self.start) }
+    }
 }
 
 /// Two files with a cluster of one name in one namespace would be rendered over each other.
-pub(crate) fn check_no_twins(found: &[(String, Cluster)]) -> Result<(), Failure> {
-    let mut seen = BTreeMap::new();
-    for (path, cluster) in found {
-        if let Some(other) = seen.insert((&cluster.namespace, &cluster.name), path) {
-            let reason = format!("`{}` in namespace `{}` stands in {other} as well", cluster.name, cluster.namespace);
-            return Err(Failure::Unreadable { path: path.clone(), reason });
+pub(crate) fn check_no_twins(found: &[Found]) -> Result<(), Failure> {
+    let mut seen: BTreeMap<_, &Found> = BTreeMap::new();
+    let mut refused: Vec<(Source, Vec<Problem>)> = Vec::new();
+    for one in found {
+        match seen.entry((&one.cluster.namespace, &one.cluster.name)) {
+            Entry::Vacant(place) => {
+                place.insert(one);
+            }
+            Entry::Occupied(other) => match refused.last_mut() {
+                Some((source, problems)) if source.path == one.source.path => problems.push(one.also(other.get())),
+                _ => refused.push((Source::clone(&one.source), vec![one.also(other.get())])),
+            },
         }
     }
-    Ok(())
+    if refused.is_empty() { Ok(()) } else { Err(Failure::Refused(refused)) }
 }
 
 /// The texts of files, of the YAML and JSON files in folders, and of standard input, read one after the other.

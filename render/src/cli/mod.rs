@@ -28,11 +28,13 @@ use failure::Failure;
 
 /// Runs the command that the arguments name.
 pub(crate) fn run() -> ExitCode {
-    let outcome = command(Arguments::parse_from(words()).command);
+    let asked = Arguments::parse_from(words()).command;
+    let writes = matches!(asked, Command::Render(_));
+    let outcome = command(asked);
     match outcome {
         Ok(code) => code,
         Err(failure) => {
-            report::failure(&failure);
+            report::failure(&failure, writes);
             failure.exit_code()
         }
     }
@@ -75,7 +77,7 @@ fn print(text: &str) -> Result<ExitCode, Failure> {
 fn render(arguments: &RenderArguments) -> Result<ExitCode, Failure> {
     let clusters = input::clusters(&arguments.specs, arguments.namespace.as_ref(), &[])?;
     let mut renderer = renderer(arguments.argocd_waves).reading(arguments.desired_state.into());
-    let mut sink = output::Sink::open(arguments);
+    let mut sink = output::Sink::open(arguments)?;
     for cluster in &clusters {
         let manifest = renderer.render(cluster)?;
         manifest.documents().iter().try_for_each(|document| sink.take(document))?;

@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::arguments::{Format, RenderArguments};
 use super::failure::Failure;
-use super::file;
+use super::file::Writing;
 use super::folder::FileSet;
 
-/// Takes documents, and in the end writes them all or none.
+/// Takes documents, and in the end has written them all or none.
 pub(crate) struct Sink<'a> {
     target: Target,
     arguments: &'a RenderArguments,
@@ -22,7 +22,7 @@ pub(crate) struct Sink<'a> {
 enum Target {
     /// Written as they come: all specs have been checked before.
     Stdout(io::BufWriter<io::Stdout>),
-    File(PathBuf, String),
+    File(Writing),
     Folder(PathBuf, FileSet),
     Check(PathBuf, FileSet),
 }
@@ -34,16 +34,16 @@ impl Target {
 }
 
 impl<'a> Sink<'a> {
-    pub(crate) fn open(arguments: &'a RenderArguments) -> Self {
+    pub(crate) fn open(arguments: &'a RenderArguments) -> Result<Self, Failure> {
         let files = || FileSet::new(!arguments.only.is_empty());
         let target = match (&arguments.output, &arguments.check) {
             (_, Some(folder)) => Target::Check(folder.clone(), files()),
             (None, None) => Target::stdout(),
             (Some(path), None) if is_stdout(path) => Target::stdout(),
             (Some(path), None) if is_folder(path) => Target::Folder(path.clone(), files()),
-            (Some(path), None) => Target::File(path.clone(), String::new()),
+            (Some(path), None) => Target::File(Writing::open(path)?),
         };
-        Self { target, arguments, taken: 0 }
+        Ok(Self { target, arguments, taken: 0 })
     }
 
     /// Takes a document if it was asked for.
@@ -65,15 +65,8 @@ impl<'a> Sink<'a> {
                 unless_nobody_reads(written)
             }
             (Target::Stdout(out), Format::Json) => unless_nobody_reads(out.write_all(document.json()?.as_bytes())),
-            (Target::File(_, text), Format::Yaml) => {
-                text.push_str("---\n");
-                text.push_str(document.yaml());
-                Ok(())
-            }
-            (Target::File(_, text), Format::Json) => {
-                text.push_str(&document.json()?);
-                Ok(())
-            }
+            (Target::File(file), Format::Yaml) => file.write("---\n").and_then(|()| file.write(document.yaml())),
+            (Target::File(file), Format::Json) => file.write(&document.json()?),
             (Target::Folder(_, files) | Target::Check(_, files), Format::Yaml) => {
                 files.add(document.identity(), "yaml", document.yaml().to_owned());
                 Ok(())
@@ -92,7 +85,7 @@ impl<'a> Sink<'a> {
         }
         match self.target {
             Target::Stdout(mut out) => unless_nobody_reads(out.flush())?,
-            Target::File(path, text) => file::write(&path, &text)?,
+            Target::File(file) => file.finish()?,
             Target::Folder(path, files) => files.write(&path)?,
             Target::Check(path, files) => {
                 let differences = files.compare(&path)?;

@@ -16,8 +16,8 @@ const LONGEST_LINE: usize = 4096;
 /// More is not said where the reader has few lines, in bytes.
 const SHORT: usize = 4096;
 
-/// Says why a command failed.
-pub(crate) fn failure(failure: &Failure) {
+/// Says why a command failed, and of one that writes, that it did not.
+pub(crate) fn failure(failure: &Failure, writes: bool) {
     let mut lines = String::new();
     if let Failure::Refused(refused) = failure {
         for (source, problem) in problems(refused).take(MOST_PROBLEMS) {
@@ -26,7 +26,8 @@ pub(crate) fn failure(failure: &Failure) {
         }
         lines += &more(problems(refused).count());
     }
-    say(&format!("{lines}valkey-render: {failure}\n"));
+    let outcome = if writes && !lines.is_empty() { "; nothing was written" } else { "" };
+    say(&format!("{lines}valkey-render: {failure}{outcome}\n"));
 }
 
 /// Says why a step of a plugin failed: the cause first, for it travels to where few lines are shown, and is kept there.

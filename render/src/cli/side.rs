@@ -2,23 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::rc::Rc;
 
 use render::Renderer;
-use render::diff::Side;
+use render::diff::{Difference, Side};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_saphyr::Options;
 use spec::{Cluster, ClusterName, Namespace, Problem};
 
 use super::failure::{Failure, Source};
-use super::input;
+use super::input::{self, Found};
 
 /// What was given as one side.
 #[derive(Debug, Default)]
 pub(crate) struct Given {
     objects: Side,
-    /// Each with the path of its file.
-    clusters: Vec<(String, Cluster)>,
+    clusters: Vec<Found>,
 }
 
 impl Given {
@@ -26,7 +26,7 @@ impl Given {
     pub(crate) fn read(path: &str, namespace: Option<&Namespace>, may_be_empty: bool) -> Result<Self, Failure> {
         let mut given = Self::default();
         for source in input::sources(&[path.to_owned()], input::LONGEST_OBJECTS)? {
-            given.add(&source?, namespace)?;
+            given.add(&Rc::new(source?), namespace)?;
         }
         input::check_no_twins(&given.clusters)?;
         // A side that is empty by mistake would let everything through.
@@ -37,56 +37,100 @@ impl Given {
         Ok(given)
     }
 
-    fn add(&mut self, source: &Source, namespace: Option<&Namespace>) -> Result<(), Failure> {
+    fn add(&mut self, source: &Rc<Source>, namespace: Option<&Namespace>) -> Result<(), Failure> {
         let mut problems = Vec::new();
         for place in documents(&source.text) {
             let text = source.text.get(place.clone()).unwrap_or_default();
             match parse(text) {
-                Ok(values) if !values.iter().any(is_spec) => self.add_objects(values, &source.path)?,
+                Ok(values) if !values.iter().any(is_spec) => add_objects(&mut self.objects, values, &source.path)?,
                 // A spec that cannot be parsed is best explained by its own reader.
                 Err(reason) if !text.contains("ValkeyCluster") => return Err(unreadable(&source.path, &reason)),
                 Ok(_) | Err(_) => match spec::read(text, namespace) {
-                    Ok(read) => self.clusters.extend(read.into_iter().map(|read| (source.path.clone(), read.cluster))),
+                    Ok(read) => {
+                        self.clusters.extend(read.into_iter().map(|read| Found::of(read, source, place.start)));
+                    }
                     Err(found) => problems.extend(found.into_iter().map(|problem| moved(problem, place.start))),
                 },
             }
         }
-        if problems.is_empty() { Ok(()) } else { Err(Failure::Refused(vec![(source.clone(), problems)])) }
+        if problems.is_empty() { Ok(()) } else { Err(Failure::Refused(vec![(Source::clone(source), problems)])) }
     }
 
-    fn add_objects(&mut self, values: Vec<Value>, path: &str) -> Result<(), Failure> {
-        let mut objects = values.into_iter().flat_map(unlisted);
-        objects.try_for_each(|object| {
-            if is_spec(&object) {
-                return Err(unreadable(path, &"a ValkeyCluster stands in a list; give it a document of its own"));
-            }
-            self.objects.add(object).map_err(|error| unreadable(path, &error))
-        })
+    /// How the other side differs from this one. Clusters of which there are but specs are rendered pair by pair, and only where
+    /// they differ: of a thousand clusters, a change touches a few, and all their objects at once would fill the memory.
+    pub(crate) fn compare(mut self, mut other: Self, renderer: &mut Renderer) -> Result<Difference, Failure> {
+        let mut clusters = Vec::new();
+        self.drop_common(&mut other);
+        for (before, after) in self.take_pairs(&mut other).into_values() {
+            let (before, after) = (rendered(before, renderer)?, rendered(after, renderer)?);
+            clusters.extend(Difference::between(&before, &after).clusters);
+        }
+        clusters.extend(Difference::between(&self.complete(renderer)?, &other.complete(renderer)?).clusters);
+        clusters.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+        Ok(Difference { clusters })
     }
 
-    /// The clusters whose specs are the same on both sides, and which have no other objects.
-    pub(crate) fn in_common(&self, other: &Self) -> BTreeSet<Key> {
+    /// Forgets the clusters whose specs are the same on both sides, and which have no other objects.
+    fn drop_common(&mut self, other: &mut Self) {
         let is_alone = |cluster: &&Cluster| !self.objects.holds(cluster) && !other.objects.holds(cluster);
         let known: BTreeMap<Key, &Cluster> = other.clusters().map(|cluster| (key(cluster), cluster)).collect();
         let is_known = |cluster: &&Cluster| known.get(&key(cluster)) == Some(cluster);
-        self.clusters().filter(is_known).filter(is_alone).map(key).collect()
+        let common: BTreeSet<Key> = self.clusters().filter(is_known).filter(is_alone).map(key).collect();
+        for given in [self, other] {
+            given.clusters.retain(|found| !common.contains(&key(&found.cluster)));
+        }
     }
 
     fn clusters(&self) -> impl Iterator<Item = &Cluster> {
-        self.clusters.iter().map(|(_, cluster)| cluster)
+        self.clusters.iter().map(|found| &found.cluster)
     }
 
-    /// All objects. Specs are rendered, but for those that can make no difference: of a thousand clusters, a change touches a few.
-    pub(crate) fn complete(mut self, in_common: &BTreeSet<Key>, renderer: &mut Renderer) -> Result<Side, Failure> {
-        for (path, cluster) in std::mem::take(&mut self.clusters) {
-            if !in_common.contains(&key(&cluster)) {
-                for document in renderer.render(&cluster)?.documents() {
-                    self.add_objects(parse(document.yaml()).map_err(render::Error::from)?, &path)?;
-                }
-            }
+    /// The clusters that have no other objects on either side.
+    fn take_pairs(&mut self, other: &mut Self) -> BTreeMap<Key, (Option<Cluster>, Option<Cluster>)> {
+        let is_alone = |cluster: &Cluster| !self.objects.holds(cluster) && !other.objects.holds(cluster);
+        let old: Vec<Cluster> = extract(&mut self.clusters, is_alone);
+        let new: Vec<Cluster> = extract(&mut other.clusters, is_alone);
+        let mut pairs = BTreeMap::<Key, (Option<Cluster>, Option<Cluster>)>::new();
+        for cluster in old {
+            let (before, _) = pairs.entry(key(&cluster)).or_default();
+            *before = Some(cluster);
+        }
+        for cluster in new {
+            let (_, after) = pairs.entry(key(&cluster)).or_default();
+            *after = Some(cluster);
+        }
+        pairs
+    }
+
+    /// All objects, those of specs rendered.
+    fn complete(mut self, renderer: &mut Renderer) -> Result<Side, Failure> {
+        for found in std::mem::take(&mut self.clusters) {
+            let objects = renderer.objects(&found.cluster)?;
+            add_objects(&mut self.objects, objects, found.path())?;
         }
         Ok(self.objects)
     }
+}
+
+fn add_objects(side: &mut Side, values: Vec<Value>, path: &str) -> Result<(), Failure> {
+    values.into_iter().flat_map(unlisted).try_for_each(|object| {
+        if is_spec(&object) {
+            return Err(unreadable(path, &"a ValkeyCluster stands in a list; give it a document of its own"));
+        }
+        side.add(object).map_err(|error| unreadable(path, &error))
+    })
+}
+
+fn extract(found: &mut Vec<Found>, wanted: impl Fn(&Cluster) -> bool) -> Vec<Cluster> {
+    found.extract_if(.., |found| wanted(&found.cluster)).map(|found| found.cluster).collect()
+}
+
+fn rendered(cluster: Option<Cluster>, renderer: &mut Renderer) -> Result<Side, Failure> {
+    let mut side = Side::default();
+    if let Some(cluster) = cluster {
+        add_objects(&mut side, renderer.objects(&cluster)?, cluster.name.as_ref())?;
+    }
+    Ok(side)
 }
 
 /// What a cluster is known by.

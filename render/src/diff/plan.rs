@@ -131,9 +131,15 @@ fn live(new: &Cluster, changes: &[Change]) -> Option<String> {
         .iter()
         .filter(|line| !new_lines.contains(line))
         .chain(new_lines.iter().filter(|line| !old_lines.contains(line)));
-    let mut names: Vec<&str> = differing.filter_map(|line| line.split(' ').next()).collect();
+    // What stands there no longer, the agent does not set: it is gone, or has become a matter of a restart.
+    let name = |line: &&String| line.split(' ').next().unwrap_or_default().to_owned();
+    let stays = |name: &String| new_lines.iter().any(|line| line.split(' ').next() == Some(name));
+    let mut names: Vec<String> = differing.map(|line| name(&line)).filter(stays).collect();
     names.sort_unstable();
     names.dedup();
+    if names.is_empty() {
+        return None;
+    }
     Some(format!("{}: set live on {} servers, no restart", names.join(", "), new.pods()))
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use spec::{Auth, Cluster, Quantity, Retention, Storage, Tls};
+use spec::{Auth, ClientAuth, Cluster, Quantity, Retention, Storage, Tls};
 
 use super::Change;
 use super::leaves::Leaf;
@@ -83,6 +83,9 @@ rules! {
     /// Volumes will be deleted where they were kept.
     VolumesDeleted "volumes-deleted" Block
         "Volumes would go with what used them. Allow it if their data is not needed any more.",
+    /// Pods leave, and their volumes are deleted.
+    VolumesScaledIn "volumes-scaled-in" Block
+        "The pods that leave take their volumes with them, as onScaleIn: Delete says. Allow it if those copies of the data are not needed any more.",
     /// Volumes would have to become smaller.
     VolumesShrink "volumes-shrink" Block
         "Kubernetes never shrinks a volume. Leave storage.expandTo as it is; for smaller volumes, set up a new cluster beside the old one.",
@@ -101,6 +104,9 @@ rules! {
     /// Who may connect.
     NetworkAccess "network-access" Exposure
         "Look at who may connect now, and who may no longer.",
+    /// Whether clients have to show a certificate.
+    ClientCertificates "client-certificates" Exposure
+        "Without certificates, whoever reaches the port may try passwords; where they are required, clients that have none are turned away.",
     /// What may be evicted at a time.
     DisruptionBudget "disruption-budget" Exposure
         "Look at how many pods a drain may take at a time.",
@@ -233,6 +239,9 @@ pub(super) fn of_clusters(before: &Cluster, after: &Cluster) -> Vec<Change> {
     if let (Some(old), Some(new)) = (authority(&before.tls), authority(&after.tls)) {
         told.push((Rule::CertificateAuthority, "spec.tls", old, new));
     }
+    if let (Some(old), Some(new)) = (client_auth(&before.tls), client_auth(&after.tls)) {
+        told.push((Rule::ClientCertificates, "spec.tls.clientAuth", old, new));
+    }
     told.push((expansion_rule(before, after), "spec.storage.expandTo", expansion(before), expansion(after)));
     told.extend(losses(before, after));
     let differing = told.into_iter().filter(|(_, _, one, other)| one != other);
@@ -250,6 +259,10 @@ fn losses(before: &Cluster, after: &Cluster) -> Vec<Setting> {
     }
     if before.persistence.keeps_keys() && !after.persistence.keeps_keys() {
         losses.push((Rule::PersistenceDisabled, "spec.persistence", on_or_off(true), on_or_off(false)));
+    }
+    if after.pods() < before.pods() && deletes_when_scaled_in(after) {
+        let volumes = |cluster: &Cluster| format!("{} volumes", cluster.pods());
+        losses.push((Rule::VolumesScaledIn, "spec.storage.onScaleIn", volumes(before), volumes(after)));
     }
     if leaves_snapshots_unread(before, after) {
         losses.push((Rule::SnapshotsUnread, "spec.persistence.appendOnly", false.to_string(), true.to_string()));
@@ -309,6 +322,21 @@ fn authority(tls: &Tls) -> Option<String> {
         Tls::Provided { secret_name, .. } => Some(format!("Secret/{secret_name}")),
         Tls::Disabled => None,
     }
+}
+
+/// Whether clients have to show a certificate, in the words of a spec; none without encryption.
+fn client_auth(tls: &Tls) -> Option<String> {
+    let (Tls::Issued { client_auth, .. } | Tls::Provided { client_auth, .. }) = tls else { return None };
+    let word = match client_auth {
+        ClientAuth::Required => "Required",
+        ClientAuth::Optional => "Optional",
+        ClientAuth::Off => "Off",
+    };
+    Some(word.to_owned())
+}
+
+const fn deletes_when_scaled_in(cluster: &Cluster) -> bool {
+    matches!(cluster.storage, Storage::Volume { on_scale_in: Retention::Delete, .. })
 }
 
 fn expansion(cluster: &Cluster) -> String {

@@ -56,7 +56,7 @@ impl Side {
         let belongings = self.owners.entry(owner).or_default();
         belongings.cluster = super::desired_state(&object).or(belongings.cluster.take());
         let known_by = format!("{kind}/{name}");
-        match belongings.objects.insert(known_by.clone(), object.to_string()) {
+        match belongings.objects.insert(known_by.clone(), serde_json::to_string(&object).unwrap_or_default()) {
             None => Ok(()),
             Some(_) => Err(SideError::Twice(known_by)),
         }

@@ -50,7 +50,7 @@ pub(super) const RULES: &[Rule] = rules! {
     "spec.tls": "cert-manager wants to renew five minutes before the end or more"
         "!has(self.renewBefore) || duration(self.renewBefore) >= duration('5m')"
     "spec.tls": "renewBefore has to be shorter than duration"
-        "duration(has(self.renewBefore) ? self.renewBefore : '720h') < duration(has(self.duration) ? self.duration : '2160h')"
+        "!has(self.renewBefore) || duration(self.renewBefore) < duration(has(self.duration) ? self.duration : '2160h')"
 
     "spec.auth": "write exactly one of passwordSecret and disabled: true"
         "has(self.passwordSecret) != (has(self.disabled) && self.disabled)"

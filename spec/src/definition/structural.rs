@@ -6,12 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::formats;
 
-/// How many entries a list or map may have, and how long a text may be, where nothing else says so. The API server reckons with
-/// the worst before it takes a rule, so that everything that a rule looks at has to have a bound; no cluster comes near them.
-const MOST_ENTRIES: u32 = 64;
+/// How long a text may be where nothing else says so: rules of the API server only look at what has a bound.
 const LONGEST_TEXT: u32 = 317;
-/// Directives, of which there are more.
-const MOST_DIRECTIVES: u32 = 256;
 
 /// Brings a schema and all that is in it into shape.
 pub(super) fn bring_into_shape(schema: &mut Value) {
@@ -19,6 +15,7 @@ pub(super) fn bring_into_shape(schema: &mut Value) {
     for noise in ["$schema", "title", "examples"] {
         fields.remove(noise);
     }
+    tell_default(fields);
     join_meanings(fields);
     // Unknown fields are pruned, and refused by clients that validate; the API server allows either word, but not both.
     if fields.contains_key("properties") {
@@ -34,6 +31,14 @@ pub(super) fn bring_into_shape(schema: &mut Value) {
         fields.get_mut(inner).into_iter().for_each(bring_into_shape);
     }
     name_patterns(fields);
+}
+
+/// What holds where nothing is said, but not always: the API server must not fill it in.
+fn tell_default(fields: &mut Map<String, Value>) {
+    let Some(Value::String(value)) = fields.remove("x-default") else { return };
+    let said = fields.get("description").and_then(Value::as_str).unwrap_or_default();
+    let told = format!("{said} By default `{value}`.");
+    fields.insert("description".to_owned(), json!(told));
 }
 
 /// What each word of an enum means stands in the description, where `kubectl explain` shows it.
@@ -70,19 +75,9 @@ fn take_either(fields: &mut Map<String, Value>) {
 }
 
 fn bound(fields: &mut Map<String, Value>) {
-    let kind = fields.get("type").and_then(Value::as_str).unwrap_or_default();
-    let (word, most) = match kind {
-        "array" => ("maxItems", MOST_ENTRIES),
-        "object" if fields.contains_key("additionalProperties") => ("maxProperties", most_properties(fields)),
-        "string" if !fields.contains_key("enum") => ("maxLength", LONGEST_TEXT),
-        _ => return,
-    };
-    fields.entry(word).or_insert(json!(most));
-}
-
-fn most_properties(fields: &Map<String, Value>) -> u32 {
-    let values = fields.get("additionalProperties").and_then(|values| values.get("type"));
-    if values.is_some_and(Value::is_array) { MOST_DIRECTIVES } else { MOST_ENTRIES }
+    if fields.get("type").is_some_and(|kind| kind == "string") && !fields.contains_key("enum") {
+        fields.entry("maxLength").or_insert(json!(LONGEST_TEXT));
+    }
 }
 
 /// Labels and sets, which the types leave to the checks.

@@ -38,6 +38,11 @@ impl Duration {
         Self::seconds(count * 3600)
     }
 
+    /// A third of it, in whole seconds.
+    pub(crate) const fn third(self) -> Self {
+        Self::seconds(self.millis / 3000)
+    }
+
     /// The same, in milliseconds.
     #[must_use]
     pub const fn as_millis(self) -> u64 {

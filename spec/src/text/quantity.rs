@@ -46,6 +46,16 @@ impl Quantity {
     pub fn rounded_up(self) -> u64 {
         u64::try_from((self.nanos + ONE - 1) / ONE).unwrap_or(u64::MAX)
     }
+
+    /// What to write instead of an amount of bytes that is too small: without a unit, it was forgotten.
+    pub(crate) fn hint_to_reach(self, least: Self) -> String {
+        let written = self.to_string();
+        if written.bytes().all(|byte| byte.is_ascii_digit()) {
+            format!("write at least {least}; was a unit forgotten, as in {written}Gi?")
+        } else {
+            format!("write at least {least}")
+        }
+    }
 }
 
 impl PartialOrd for Quantity {
