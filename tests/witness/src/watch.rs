@@ -91,8 +91,7 @@ impl Book {
 /// # Errors
 /// It could not begin.
 pub async fn watch(options: &Options, begun: impl FnOnce()) -> Result<Report, Error> {
-    let end = Instant::now() + BEGINNING;
-    let open = || insist(end, || Client::open(options));
+    let open = || insist(Instant::now() + BEGINNING, || Client::open(options));
     let mut client = open().await?;
     let shards = shards(&client.slots().await?);
     if shards.is_empty() {
