@@ -98,10 +98,13 @@ fn a_server_that_keeps_nothing_is_killed_and_its_keys_are_elsewhere() {
 fn a_directive_is_changed_on_every_server_while_it_runs() {
     let mut story = with_keys(&[]);
     let before = story.lives();
-    story.change(&[("/spec/config", json!({"maxmemory-policy": "allkeys-lru"}))]);
-    story.until_at_rest();
-    for pod in story.pod_names() {
-        assert_eq!(story.ask(&pod, "CONFIG GET maxmemory-policy"), "maxmemory-policy\nallkeys-lru\n");
+    // And back to what it was, when nobody chooses any more.
+    for (chosen, policy) in [(json!({"maxmemory-policy": "allkeys-lru"}), "allkeys-lru"), (json!({}), "noeviction")] {
+        story.change(&[("/spec/config", chosen)]);
+        story.until_at_rest();
+        for pod in story.pod_names() {
+            assert_eq!(story.ask(&pod, "CONFIG GET maxmemory-policy"), format!("maxmemory-policy\n{policy}\n"));
+        }
     }
     assert_eq!(story.lives(), before);
     wait("an event", || {

@@ -12,7 +12,7 @@ use crate::options::Options;
 /// How many questions are under way at once.
 const SIDE_BY_SIDE: usize = 512;
 /// How long servers may take to be there again, and a pause between two questions about the same key.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(100);
 /// How many lost writes are named.
 const NAMED: usize = 10;
