@@ -70,10 +70,11 @@ impl Event {
             Self::OtherDirectiveThatRestarts => {
                 story.change(&[("/spec/config/tcp-backlog", json!(500 + random.below(9)))]);
             }
-            Self::AgentKilled => story.kill(&story.agent_pod()),
+            Self::AgentKilled => drop(story.place.inject(&Fault::Kill { pod: story.agent_pod(), container: None })),
             Self::SlowApi => api(story, while_, ApiFault { latency_millis: 2_000, ..ApiFault::default() }),
             Self::NoApi => api(story, while_, ApiFault { share: 0.5, code: 503, ..ApiFault::default() }),
-            Self::Killed => story.kill(&pod),
+            // It may be between two lives, and then there is nothing to kill.
+            Self::Killed => drop(story.place.inject(&Fault::Kill { pod, container: None })),
             Self::Frozen => {
                 story.inject(&Fault::Freeze { pods: vec![pod.clone()] });
                 sleep(while_);

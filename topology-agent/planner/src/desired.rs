@@ -71,7 +71,7 @@ impl Desired {
     }
 
     /// The same, where something else was wanted before: a directive that nobody chooses any more goes back to the value of a server that
-    /// is not told otherwise. A server would have that after its next restart; until then, it has to be told.
+    /// is not told otherwise. A new pod has that anyway; until then, its server has to be told.
     #[must_use]
     pub fn after(mut self, before: &Self) -> Self {
         for name in before.settings.keys() {
