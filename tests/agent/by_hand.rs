@@ -172,8 +172,15 @@ fn a_human_introduces_a_stranger() {
         assert!(!story.has_told("Meet") || story.pod_names().len() == 6, "what could spread is left alone");
         let said = story.exec("stranger", &["valkey-cli", "-s", "/tmp/socket", "CLUSTER", "MYID"]).unwrap();
         story.kubectl("delete pod stranger --grace-period=0 --force");
-        let forget = format!("CLUSTER FORGET {}", said.stdout.trim());
-        others(story, "").iter().for_each(|pod| drop(story.ask(pod, &forget)));
+        let stranger = said.stdout.trim();
+        // Again, for some hear of it only when others were told to forget it.
+        wait("servers that have forgotten the stranger", || {
+            let know = |pod: &&String| story.ask(pod, "CLUSTER NODES").contains(stranger);
+            let pods = others(story, "");
+            let knowing: Vec<&String> = pods.iter().filter(know).collect();
+            knowing.iter().for_each(|pod| drop(story.ask(pod, &format!("CLUSTER FORGET {stranger}"))));
+            if knowing.is_empty() { Ok(()) } else { Err(format!("{knowing:?}")) }
+        });
     });
 }
 
