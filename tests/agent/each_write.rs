@@ -3,15 +3,15 @@
 //!
 //! The model does the same with everything that servers are told, in every order; here are real requests to an API server.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::env;
 
 use pocket_cluster::{ApiFault, Fault};
 use serde_json::{Value, json};
-use support::small_with;
 
 use crate::forming::every_server_says_so;
 use crate::story::{Story, name, open};
+use crate::trouble::{begin_with, requests};
 
 /// How many requests of each activity go wrong in each way, evenly spread; `POINTS` has more of them.
 const POINTS: usize = 3;
@@ -35,14 +35,13 @@ impl Way {
     }
 
     /// The one after so many others.
-    fn strike(self, spared: usize) -> Fault {
+    fn strike(self, spared: usize) -> ApiFault {
         let (after_the_act, kill) = match self {
             Self::DiesBefore => (false, true),
             Self::DiesAfter => (true, true),
             Self::NeverHears => (true, false),
         };
-        Fault::Api(ApiFault {
-            service_account: Some("small-agent".to_owned()),
+        ApiFault {
             writes_only: true,
             share: 1.0,
             times: 1,
@@ -50,7 +49,7 @@ impl Way {
             after_the_act,
             kill,
             ..ApiFault::default()
-        })
+        }
     }
 }
 
@@ -75,34 +74,23 @@ fn end(story: &Story) -> (Value, BTreeMap<String, Value>) {
     (status, labels)
 }
 
-/// The kinds of steps that were done. How many there are of each depends on who greeted whom first.
-fn told(story: &Story) -> BTreeSet<String> {
-    story.events().into_iter().map(|(reason, _)| reason).collect()
-}
-
 /// How often the agent has died.
 fn deaths(story: &Story) -> u64 {
     story.agent_pods()[0]["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap()
 }
 
-fn form(strike: Option<Fault>) -> Story {
-    let story = Story::prepare(small_with(&open()));
-    strike.into_iter().for_each(|fault| story.inject(&fault));
-    story.apply();
-    story
-}
-
 #[test]
 fn whichever_request_goes_wrong_a_cluster_forms_alike() {
-    let undisturbed = form(None);
-    let (wanted, kinds) = (end(&undisturbed), told(&undisturbed));
-    let requests = undisturbed.writes().len();
+    let undisturbed = Story::begin(&open());
+    let (wanted, kinds) = (end(&undisturbed), undisturbed.told());
+    let requests = undisturbed.all_writes().len();
     drop(undisturbed);
     for (point, way) in points(requests) {
-        let story = form(Some(way.strike(point)));
+        let story = begin_with(way.strike(point));
         assert_eq!(end(&story), wanted, "{way:?} at {point} of {requests}");
         assert_eq!(deaths(&story), way.deaths(), "{way:?} at {point} of {requests}");
-        assert!(told(&story).is_subset(&kinds), "{way:?} at {point} of {requests}: {:?}", story.events());
+        // Of each kind, how many steps there are depends on who greeted whom first.
+        assert!(story.told().is_subset(&kinds), "{way:?} at {point} of {requests}: {:?}", story.events());
     }
 }
 
@@ -110,19 +98,19 @@ fn whichever_request_goes_wrong_a_cluster_forms_alike() {
 fn alike(pointer: &str, one: &Value, other: &Value) {
     let mut story = Story::begin(&[&open()[..], &[(pointer, one.clone())]].concat());
     let before = end(&story);
-    let from = story.writes().len();
+    let from = story.all_writes().len();
     story.change(&[(pointer, other.clone())]);
     let after = end(&story);
-    let requests = story.writes().len() - from;
+    let count = story.all_writes().len() - from;
     let mut there = true;
-    for (point, way) in points(requests) {
+    for (point, way) in points(count) {
         there = !there;
         let died = deaths(&story);
-        story.inject(&way.strike(point));
+        story.inject(&requests(way.strike(point)));
         story.change(&[(pointer, if there { other.clone() } else { one.clone() })]);
         let wanted = if there { &after } else { &before };
-        assert_eq!(&end(&story), wanted, "{way:?} at {point} of {requests}");
-        assert_eq!(deaths(&story) - died, way.deaths(), "{way:?} at {point} of {requests}");
+        assert_eq!(&end(&story), wanted, "{way:?} at {point} of {count}");
+        assert_eq!(deaths(&story) - died, way.deaths(), "{way:?} at {point} of {count}");
         story.inject(&Fault::Mend);
     }
 }

@@ -65,7 +65,7 @@ impl Event {
             Self::OtherShards => story.change(&[("/spec/shards", json!(3 + random.below(3)))]),
             Self::OtherReplicas => story.change(&[("/spec/replicasPerShard", json!(1 + random.below(2)))]),
             Self::OtherDirective => {
-                story.change(&[("/spec/config/list-max-listpack-size", json!(100 + random.below(9)))])
+                story.change(&[("/spec/config/list-max-listpack-size", json!(100 + random.below(9)))]);
             }
             Self::OtherDirectiveThatRestarts => {
                 story.change(&[("/spec/config/tcp-backlog", json!(500 + random.below(9)))]);

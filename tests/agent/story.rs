@@ -1,9 +1,10 @@
 //! A cluster in its place, and what is asked about it.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::thread;
 
-use pocket_cluster::{Fault, Pocket, Said};
+use pocket_cluster::{Asked, Fault, Pocket, Said};
 use render::{DesiredState, Renderer};
 use serde_json::{Value, json};
 use spec::Cluster;
@@ -231,7 +232,12 @@ impl Story {
     /// Waits until a look of the agent, now and not some time ago, finds everything as it should be, and the agent has told so.
     pub(crate) fn until_at_rest(&self) {
         self.until_checked();
-        self.until_condition("Ready", "True");
+        wait("a status that says so", || {
+            let (status, generation) = (self.status()?, self.generation()?);
+            let is_ready = condition(&status, "Ready").is_some_and(|ready| ready["status"] == "True");
+            let is_current = status["observedGeneration"] == generation;
+            if is_ready && is_current { Ok(()) } else { Err(format!("{generation}: {status}")) }
+        });
         wait("an agent that is ready", || {
             let pods = self.agent_pods();
             if pods.iter().any(is_ready) { Ok(()) } else { Err(json!(pods).to_string()) }
@@ -247,9 +253,14 @@ impl Story {
         });
     }
 
+    /// The kinds of steps that the agent has done.
+    pub(crate) fn told(&self) -> BTreeSet<String> {
+        self.events().into_iter().map(|(reason, _)| reason).collect()
+    }
+
     /// Whether the agent has done a step of this kind.
     pub(crate) fn has_told(&self, kind: &str) -> bool {
-        self.events().iter().any(|(reason, _)| reason == kind)
+        self.told().contains(kind)
     }
 
     /// Waits until it has.
@@ -279,11 +290,19 @@ impl Story {
         self.get("apis/valkey-gitops.dev/v1alpha1", &format!("valkeyclusters/{}", self.cluster.name))
     }
 
+    /// The generation of what the status is about.
+    fn generation(&self) -> Result<Value, String> {
+        let object = match self.form {
+            DesiredState::CustomResource => self.object()?,
+            DesiredState::ConfigMap => self.get("apis/apps/v1", &format!("statefulsets/{}", self.cluster.name))?,
+        };
+        Ok(object["metadata"]["generation"].clone())
+    }
+
     /// Status, reason and message of a condition.
     pub(crate) fn condition(&self, kind: &str) -> Result<[String; 3], String> {
         let status = self.status()?;
-        let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-        let found = conditions.iter().find(|condition| condition["type"] == kind).ok_or("no such condition")?;
+        let found = condition(&status, kind).ok_or("no such condition")?;
         Ok(["status", "reason", "message"].map(|field| found[field].as_str().unwrap_or_default().to_owned()))
     }
 
@@ -323,12 +342,22 @@ impl Story {
 
     /// What the agent has asked of the API server so far that changes anything, but for its lease.
     pub(crate) fn writes(&self) -> Vec<String> {
-        let agent = format!("system:serviceaccount:default:{}", self.name("agent"));
-        let asked = self.pocket().requests().unwrap();
-        let own = asked.iter().filter(|asked| asked.by == agent && !asked.resource.starts_with("leases"));
-        let writes = own.filter(|asked| !["get", "list", "watch"].contains(&asked.verb.as_str()));
-        writes.map(|asked| format!("{} {} {} {}", asked.verb, asked.resource, asked.name, asked.code)).collect()
+        let mut writes = self.all_writes();
+        writes.retain(|asked| !asked.resource.starts_with("leases"));
+        writes.iter().map(|asked| format!("{} {} {} {}", asked.verb, asked.resource, asked.name, asked.code)).collect()
     }
+
+    /// The same, with its lease.
+    pub(crate) fn all_writes(&self) -> Vec<Asked> {
+        let agent = format!("system:serviceaccount:default:{}", self.name("agent"));
+        let mut asked = self.pocket().requests().unwrap();
+        asked.retain(|asked| asked.by == agent && !["get", "list", "watch"].contains(&asked.verb.as_str()));
+        asked
+    }
+}
+
+fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
+    status["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
 }
 
 /// A story that went wrong tells what the agent has seen. Every story does, so many lines of it, where `AGENT_LOG` is a number.

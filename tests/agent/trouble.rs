@@ -85,15 +85,21 @@ fn no_cluster_is_formed_while_one_of_its_servers_never_answers() {
 }
 
 /// The agent's own requests; whoever tells the story is spared.
-fn requests(mut fault: ApiFault) -> Fault {
+pub(crate) fn requests(mut fault: ApiFault) -> Fault {
     fault.service_account = Some("small-agent".to_owned());
     Fault::Api(fault)
 }
 
-fn form_with(fault: ApiFault) -> Story {
+/// An open cluster that begins when this has gone wrong already.
+pub(crate) fn begin_with(fault: ApiFault) -> Story {
     let story = Story::prepare(small_with(&open()));
     story.inject(&requests(fault));
     story.apply();
+    story
+}
+
+fn form_with(fault: ApiFault) -> Story {
+    let story = begin_with(fault);
     story.until_condition("Ready", "True");
     story.inject(&Fault::Mend);
     story

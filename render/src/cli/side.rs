@@ -1,6 +1,6 @@
 //! Reads one side of a comparison: rendered objects as they are, and specs, which are rendered.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -60,44 +60,31 @@ impl Given {
     /// they differ: of a thousand clusters, a change touches a few, and all their objects at once would fill the memory.
     pub(crate) fn compare(mut self, mut other: Self, renderer: &mut Renderer) -> Result<Difference, Failure> {
         let mut clusters = Vec::new();
-        self.drop_common(&mut other);
         for (before, after) in self.take_pairs(&mut other).into_values() {
-            let (before, after) = (rendered(before, renderer)?, rendered(after, renderer)?);
-            clusters.extend(Difference::between(&before, &after).clusters);
+            if !before.clusters().eq(after.clusters()) {
+                clusters.extend(Difference::between(&before.complete(renderer)?, &after.complete(renderer)?).clusters);
+            }
         }
         clusters.extend(Difference::between(&self.complete(renderer)?, &other.complete(renderer)?).clusters);
         clusters.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
         Ok(Difference { clusters })
     }
 
-    /// Forgets the clusters whose specs are the same on both sides, and which have no other objects.
-    fn drop_common(&mut self, other: &mut Self) {
-        let is_alone = |cluster: &&Cluster| !self.objects.holds(cluster) && !other.objects.holds(cluster);
-        let known: BTreeMap<Key, &Cluster> = other.clusters().map(|cluster| (key(cluster), cluster)).collect();
-        let is_known = |cluster: &&Cluster| known.get(&key(cluster)) == Some(cluster);
-        let common: BTreeSet<Key> = self.clusters().filter(is_known).filter(is_alone).map(key).collect();
-        for given in [self, other] {
-            given.clusters.retain(|found| !common.contains(&key(&found.cluster)));
-        }
-    }
-
     fn clusters(&self) -> impl Iterator<Item = &Cluster> {
         self.clusters.iter().map(|found| &found.cluster)
     }
 
-    /// The clusters that have no other objects on either side.
-    fn take_pairs(&mut self, other: &mut Self) -> BTreeMap<Key, (Option<Cluster>, Option<Cluster>)> {
-        let is_alone = |cluster: &Cluster| !self.objects.holds(cluster) && !other.objects.holds(cluster);
-        let old: Vec<Cluster> = extract(&mut self.clusters, is_alone);
-        let new: Vec<Cluster> = extract(&mut other.clusters, is_alone);
-        let mut pairs = BTreeMap::<Key, (Option<Cluster>, Option<Cluster>)>::new();
-        for cluster in old {
-            let (before, _) = pairs.entry(key(&cluster)).or_default();
-            *before = Some(cluster);
+    /// What stands on the two sides of each cluster that has no other objects on either.
+    fn take_pairs(&mut self, other: &mut Self) -> BTreeMap<Key, (Self, Self)> {
+        let is_alone = |found: &mut Found| !self.objects.holds(&found.cluster) && !other.objects.holds(&found.cluster);
+        let old: Vec<Found> = self.clusters.extract_if(.., is_alone).collect();
+        let new: Vec<Found> = other.clusters.extract_if(.., is_alone).collect();
+        let mut pairs = BTreeMap::<Key, (Self, Self)>::new();
+        for found in old {
+            pairs.entry(key(&found.cluster)).or_default().0.clusters.push(found);
         }
-        for cluster in new {
-            let (_, after) = pairs.entry(key(&cluster)).or_default();
-            *after = Some(cluster);
+        for found in new {
+            pairs.entry(key(&found.cluster)).or_default().1.clusters.push(found);
         }
         pairs
     }
@@ -119,18 +106,6 @@ fn add_objects(side: &mut Side, values: Vec<Value>, path: &str) -> Result<(), Fa
         }
         side.add(object).map_err(|error| unreadable(path, &error))
     })
-}
-
-fn extract(found: &mut Vec<Found>, wanted: impl Fn(&Cluster) -> bool) -> Vec<Cluster> {
-    found.extract_if(.., |found| wanted(&found.cluster)).map(|found| found.cluster).collect()
-}
-
-fn rendered(cluster: Option<Cluster>, renderer: &mut Renderer) -> Result<Side, Failure> {
-    let mut side = Side::default();
-    if let Some(cluster) = cluster {
-        add_objects(&mut side, renderer.objects(&cluster)?, cluster.name.as_ref())?;
-    }
-    Ok(side)
 }
 
 /// What a cluster is known by.

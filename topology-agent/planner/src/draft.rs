@@ -58,7 +58,7 @@ impl Draft {
 
     /// Whether something waits for somebody.
     pub(crate) fn is_stuck(&self) -> bool {
-        self.matters.iter().any(|matter| matches!(matter, Matter::Stuck { .. }))
+        self.matters.iter().any(Matter::is_stuck)
     }
 
     /// Whether nothing is open, and nothing is about to be done.

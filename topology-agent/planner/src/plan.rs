@@ -339,7 +339,7 @@ impl Plan {
     /// Whether someone has to do something before anything else is done here. What is waited for meanwhile does not change that.
     #[must_use]
     pub fn needs_help(&self) -> bool {
-        self.steps().is_empty() && self.matters().iter().any(|matter| matches!(matter, Matter::Stuck { .. }))
+        self.steps().is_empty() && self.matters().iter().any(Matter::is_stuck)
     }
 
     /// What to do now.
@@ -353,6 +353,11 @@ impl Plan {
 }
 
 impl Matter {
+    /// Whether it waits for somebody.
+    pub(crate) const fn is_stuck(&self) -> bool {
+        matches!(self, Self::Stuck { .. })
+    }
+
     /// When to look again at the latest; none if only someone else can change it.
     #[must_use]
     pub const fn until(&self) -> Option<Time> {

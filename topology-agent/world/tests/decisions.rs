@@ -229,13 +229,19 @@ fn no_more_moves_than_the_target_has_room_for() {
     assert!(migrations(&plan).is_empty() && matches!(trouble(&plan), Some(Trouble::NoRoom { .. })), "{plan:?}");
 }
 
-#[test]
-fn pods_restart_with_more_memory_though_a_shard_cannot_be_dissolved_without() {
-    let specs = vec![(desired(4, 1), NEW), (desired(3, 1), NEW)];
-    let scenario = Scenario { name: "no room", specs, wanders: false, hosts: 3, faults: vec![], stuck: vec![] };
-    let mut world = World::blank(8);
+/// A cluster at rest that is to have three shards of two pods from now on.
+fn shrinking(from: Desired) -> (World, Scenario) {
+    let mut world = World::blank(usize::try_from(from.pods()).unwrap());
+    let specs = vec![(from, NEW), (desired(3, 1), NEW)];
+    let scenario = Scenario { name: "shrinking", specs, wanders: false, hosts: 3, faults: vec![], stuck: vec![] };
     let _ = calm(&mut world, &scenario, 40);
     world.spec = 1;
+    (world, scenario)
+}
+
+#[test]
+fn pods_restart_with_more_memory_though_a_shard_cannot_be_dissolved_without() {
+    let (world, scenario) = shrinking(desired(4, 1));
     let mut view = look(&world, &scenario, false);
     assert_eq!(migrations(&decide(&view)).len(), 1);
     for pod in [0, 2, 4, 6] {
@@ -591,11 +597,7 @@ fn a_node_that_is_gone_is_forgotten_by_all_once_nobody_is_lost() {
 
 #[test]
 fn a_replica_leaves_only_when_those_that_stay_are_in_sync() {
-    let specs = vec![(desired(3, 2), NEW), (desired(3, 1), NEW)];
-    let scenario = Scenario { name: "leaving", specs, wanders: false, hosts: 3, faults: vec![], stuck: vec![] };
-    let mut world = World::blank(9);
-    let _ = calm(&mut world, &scenario, 40);
-    world.spec = 1;
+    let (world, scenario) = shrinking(desired(3, 2));
     let leaves = |view: &View| told(&decide(view)).contains(&"reset pod 8".to_owned());
     let moments = course(&world, &scenario, 40);
     let mut view = moments.iter().map(|world| look(world, &scenario, false)).find(leaves).unwrap();

@@ -130,12 +130,7 @@ fn rewrite(
     let version = structural::version(&cluster.store, kind);
     let change = |before: &Value| {
         let mut after = compute(before)?;
-        let wanted = uid(&after);
-        if !wanted.is_empty() && wanted != uid(before) {
-            let why =
-                format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {}", uid(before));
-            return Err(conflict(request, &why));
-        }
+        check_preconditions(&request.target.key(), before, &json!({"preconditions": {"uid": uid(&after)}}))?;
         let expected = text(&after, "/metadata/resourceVersion");
         if !expected.is_empty() && expected != text(before, "/metadata/resourceVersion") {
             let why = "the object has been modified; please apply your changes to the latest version and try again";

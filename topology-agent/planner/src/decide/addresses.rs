@@ -77,11 +77,10 @@ fn lost<'a>(situation: &Situation<'a>, hub: NodeId, right: &Right) -> Vec<Member
 fn apart<'a>(situation: &Situation<'a>, right: &Right) -> Vec<(Target, Member<'a>)> {
     let finds = |a: &Server, b: &Server| right.get(&a.opinion).is_some_and(|right| right.contains(&b.id));
     let knows = |a: &Server, b: &Server| situation.view.opinion(a).is_some_and(|opinion| opinion.row(b.id).is_some());
-    let everybody = situation.members().count();
-    let is_astray =
-        |(_, _, server): &Member<'_>| right.get(&server.opinion).is_none_or(|right| right.len() < everybody);
-    let astray: Vec<Member<'a>> = situation.members().filter(is_astray).collect();
-    let pairs = astray.iter().flat_map(|a| astray.iter().map(move |b| (a, b))).filter(|(a, b)| a.0 < b.0);
+    // Mostly one that has restarted, and then there is no pair: only who is wrongly placed somewhere can be apart from anyone.
+    let is_misplaced = |(target, ..): &Member<'_>| right.values().any(|right| !right.contains(&target.id));
+    let moved: Vec<Member<'a>> = situation.members().filter(is_misplaced).collect();
+    let pairs = moved.iter().flat_map(|a| moved.iter().map(move |b| (a, b))).filter(|(a, b)| a.0 < b.0);
     let apart = pairs.filter(|((.., a), (.., b))| !finds(a, b) && !finds(b, a) && knows(a, b) && knows(b, a));
     apart.take(MOST).map(|(a, b)| (a.0, *b)).collect()
 }
