@@ -9,7 +9,7 @@ use crate::access::Access;
 use crate::agent::Agent;
 use crate::auth::{Auth, AuthSpec};
 use crate::checks::Checks;
-use crate::config::{Config, ConfigValue};
+use crate::config::{self, Config, ConfigValue};
 use crate::directives::{self, Directive};
 use crate::image::ImageSpec;
 use crate::names;
@@ -196,13 +196,15 @@ impl Cluster {
         all
     }
 
-    /// The same by name, with their values in the one spelling of [`Directive::canonical`]; what a server reports has to be brought
-    /// into it before the two are compared.
+    /// The same by name, and all others that a spec may set, with the value of a server that is not told otherwise: a directive that
+    /// nobody chooses any more goes back to it.
+    ///
+    /// Values are in the one spelling of [`Directive::canonical`]; what a server reports has to be brought into it before the two are
+    /// compared.
     #[must_use]
     pub fn live_settings(&self) -> BTreeMap<String, String> {
-        let canonical =
-            |(directive, value): (Directive, String)| (directive.name.to_owned(), directive.canonical(&value));
-        self.live_directives().into_iter().map(canonical).collect()
+        let all = config::live_defaults(self.version.series).chain(self.live_directives());
+        all.map(|(directive, value)| (directive.name.to_owned(), directive.canonical(&value))).collect()
     }
 
     /// The Secret with the certificate: the user's own, or the one that cert-manager will write.

@@ -92,6 +92,16 @@ pub fn settable(name: &str, series: Series) -> Result<Directive, Complaint> {
     }
 }
 
+/// The directives that a spec may set on running servers, with the values of a server that is not told otherwise.
+///
+/// Not `maxclients`: a server lowers it by itself where its host lets it open fewer files, and would refuse to have it raised.
+pub(crate) fn live_defaults(series: Series) -> impl Iterator<Item = (Directive, String)> {
+    let may_be_set =
+        |directive: &Directive| directive.live && directive.alias_of.is_none() && owner(directive.name).is_none();
+    let known = directives::all(series).filter(may_be_set).filter(|directive| directive.name != "maxclients");
+    known.map(|directive| (directive.clone(), directive.default.to_owned()))
+}
+
 fn unknown(name: &str, series: Series) -> Complaint {
     let elsewhere = directives::series_with(name);
     if !elsewhere.is_empty() {

@@ -6,7 +6,8 @@ use pocket_cluster::Fault;
 use serde_json::{Value, json};
 
 use crate::broken::RETURN;
-use crate::story::Story;
+use crate::forming::every_server_says_so;
+use crate::story::{Story, open};
 use crate::struck::{WITH_REPLICA, others, primary, replica, survives, until_led_by_another};
 use crate::wait::wait;
 
@@ -125,10 +126,19 @@ fn keys_of_one_slot(story: &Story) -> (Vec<String>, u16, usize) {
     (keys, slot, shard.unwrap())
 }
 
-/// Half of the keys are on either side when the human goes home. The agent looks on only then.
-#[test]
-fn a_human_moves_half_of_the_keys_of_a_slot_and_goes_home() {
-    survives("A human's MIGRATE of half of the keys of a slot, and no more", &[], UNNOTICED, |story| {
+/// A slot that a human has begun to move by hand.
+struct Moving {
+    keys: Vec<String>,
+    slot: u16,
+    /// The pods that it goes from and to.
+    from: String,
+    to: String,
+    agent: Vec<String>,
+}
+
+impl Moving {
+    /// With so many of its keys on the other side already. The agent does not look on.
+    fn begin(story: &Story, moved: usize) -> Self {
         let (keys, slot, shard) = keys_of_one_slot(story);
         let agent = vec![story.agent_pod()];
         let (from, to) = (primary(story, shard), primary(story, (shard + 1) % 3));
@@ -136,13 +146,38 @@ fn a_human_moves_half_of_the_keys_of_a_slot_and_goes_home() {
         story.inject(&Fault::Freeze { pods: agent.clone() });
         does(story, &to, &format!("CLUSTER SETSLOT {slot} IMPORTING {}", id(story, &from)));
         does(story, &from, &format!("CLUSTER SETSLOT {slot} MIGRATING {}", id(story, &to)));
-        let half = keys[..10].join(" ");
-        does(story, &from, &format!("MIGRATE {} 6379 \"\" 0 1000 KEYS {half}", address.as_str().unwrap()));
-        story.inject(&Fault::Thaw { pods: agent });
+        let moved = keys[..moved].join(" ");
+        does(story, &from, &format!("MIGRATE {} 6379 \"\" 0 1000 KEYS {moved}", address.as_str().unwrap()));
+        Self { keys, slot, from, to, agent }
+    }
+
+    /// Every key is found once the agent has looked.
+    fn end(self, story: &Story) {
+        story.inject(&Fault::Thaw { pods: self.agent });
         story.until_checked();
-        let reads: Vec<String> = keys.iter().map(|key| format!("GET {key}")).collect();
-        assert_eq!(story.client("small-0", &reads.join("\n")), keys);
+        let reads: Vec<String> = self.keys.iter().map(|key| format!("GET {key}")).collect();
+        assert_eq!(story.client("small-0", &reads.join("\n")), self.keys);
+    }
+}
+
+/// Half of the keys are on either side when the human goes home.
+#[test]
+fn a_human_moves_half_of_the_keys_of_a_slot_and_goes_home() {
+    survives("A human's MIGRATE of half of the keys of a slot, and no more", &[], UNNOTICED, |story| {
+        Moving::begin(story, 10).end(story);
     });
+}
+
+/// The other side takes the slot for that of its former owner still, which says that it has none.
+#[test]
+fn a_human_moves_the_keys_of_a_slot_and_only_has_its_owner_give_it_up() {
+    let story = Story::begin(&open());
+    story.until_at_rest();
+    let moving = Moving::begin(&story, 20);
+    does(&story, &moving.to, &format!("CLUSTER SETSLOT {} STABLE", moving.slot));
+    does(&story, &moving.from, &format!("CLUSTER DELSLOTS {}", moving.slot));
+    moving.end(&story);
+    every_server_says_so(&story);
 }
 
 /// A server of a cluster of its own, in a pod that is none of ours.

@@ -98,8 +98,9 @@ fn a_server_that_keeps_nothing_is_killed_and_its_keys_are_elsewhere() {
 fn a_directive_is_changed_on_every_server_while_it_runs() {
     let mut story = with_keys(&[]);
     let before = story.lives();
-    // And back to what it was, when nobody chooses any more.
+    // And back to what it was, when nobody chooses any more: by an agent that does not know what was chosen, too.
     for (chosen, policy) in [(json!({"maxmemory-policy": "allkeys-lru"}), "allkeys-lru"), (json!({}), "noeviction")] {
+        story.kill(&story.agent_pod());
         story.change(&[("/spec/config", chosen)]);
         story.until_at_rest();
         for pod in story.pod_names() {

@@ -177,10 +177,6 @@ impl Agent {
         let mut cluster = read.into_iter().next().ok_or_else(|| odd(Vec::new()))?.cluster;
         cluster.upgrade.paused |= written.is_paused;
         let desired = Desired::of(&cluster);
-        let desired = match &self.wanted {
-            Some((_, before)) => desired.after(&before.desired),
-            None => desired,
-        };
         let wanted = Arc::new(Wanted { cluster, desired });
         self.wanted = Some((written, Arc::clone(&wanted)));
         Ok(wanted)

@@ -1,14 +1,14 @@
 //! One look: what Kubernetes says, and what every server answers, side by side.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use planner::{Desired, Opinion, Ordinal, Role, Row, Sight, SlotSet, Time, View};
+use planner::{Desired, NodeId, Opinion, Ordinal, Role, Row, Sight, SlotSet, Time, View};
 use spec::{Cluster, names};
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::access::Access;
 use crate::kubernetes::{PodFacts, ordinal};
@@ -21,6 +21,8 @@ const LONGEST: Duration = Duration::from_secs(3);
 const IMPATIENT: Duration = Duration::from_millis(500);
 /// One that has come back and is busy needs longer: every so many looks it gets it.
 const PATIENT_EVERY: u32 = 4;
+/// How long a count of stray keys is relied upon.
+const TRUSTED: Duration = Duration::from_mins(5);
 
 /// What was seen, and what nobody decides by.
 #[derive(Debug, Clone, Default)]
@@ -60,13 +62,20 @@ struct State {
     counted: Option<Counted>,
 }
 
-/// Stray keys are counted anew when what they depend on has changed, and as long as there are any.
-#[derive(Debug, Clone, PartialEq)]
+/// Stray keys are counted anew when what they depend on has changed, as long as there are any, and after a while: people may move keys
+/// faster than anybody looks.
+#[derive(Debug, Clone)]
 struct Counted {
+    at: Instant,
     owned: SlotSet,
     open: Vec<planner::OpenSlot>,
-    complete: bool,
     strays: SlotSet,
+}
+
+impl Counted {
+    fn holds(&self, owned: &SlotSet, open: &[planner::OpenSlot]) -> bool {
+        self.at.elapsed() < TRUSTED && self.strays.is_empty() && (&self.owned, &*self.open) == (owned, open)
+    }
 }
 
 impl Contact {
@@ -131,7 +140,7 @@ impl Contact {
         let pod_of = |host: &str| pod_of(wanted, host);
         let mut answer = ask_all(&connection, &wanted.desired.settings, pod_of, wanted.now).await?;
         if answer.server.role == Role::Primary {
-            answer.server.strays = self.strays(&connection, &answer).await?;
+            answer.server.strays = self.strays(&connection, &answer, wanted.trusting).await?;
         }
         answer.gauges.certificate = answer.gauges.certificate.or_else(|| self.certificate(wanted.now));
         Ok(answer)
@@ -143,22 +152,16 @@ impl Contact {
         trust.ends(name)?.checked_sub(i64::try_from(now.0 / 1000).ok()?)
     }
 
-    async fn strays(&self, connection: &Connection, answer: &Answer) -> Result<SlotSet, AskError> {
+    async fn strays(&self, connection: &Connection, answer: &Answer, trusting: bool) -> Result<SlotSet, AskError> {
         let server = &answer.server;
         let owned = answer.rows.iter().find(|row| row.id == server.id).map_or(SlotSet::EMPTY, |row| row.slots.clone());
-        let complete =
-            answer.rows.iter().map(|row| usize::from(row.slots.len())).sum::<usize>() == usize::from(planner::SLOTS);
-        let open = server.open.clone();
         let last = self.state.lock().await.counted.clone();
-        if let Some(last) = last
-            && (&last.owned, &last.open, last.complete) == (&owned, &open, complete)
-            && complete
-            && last.strays.is_empty()
-        {
+        if last.is_some_and(|last| trusting && last.holds(&owned, &server.open)) {
             return Ok(SlotSet::EMPTY);
         }
         let strays = count_strays(connection, &owned, server.keys).await?;
-        self.state.lock().await.counted = Some(Counted { owned, open, complete, strays: strays.clone() });
+        let (at, open) = (Instant::now(), server.open.clone());
+        self.state.lock().await.counted = Some(Counted { at, owned, open, strays: strays.clone() });
         Ok(strays)
     }
 }
@@ -168,6 +171,8 @@ struct Wanted<'a> {
     cluster: &'a str,
     domain: &'a str,
     now: Time,
+    /// Whether keys that were counted before need not be counted again.
+    trusting: bool,
 }
 
 impl Servers {
@@ -183,7 +188,8 @@ impl Servers {
         self.contacts.get(&pod).cloned()
     }
 
-    /// Looks at all pods at once. No server is waited for longer than three seconds.
+    /// Looks at all pods at once. No server is waited for longer than three seconds; and once more, where slots have no owner: they go
+    /// to whoever has their keys now.
     pub async fn look(
         &mut self,
         cluster: &Cluster,
@@ -194,10 +200,20 @@ impl Servers {
         now: Time,
     ) -> Look {
         self.keep_contacts(cluster, access, &pods);
-        let wanted = Wanted { desired, cluster: cluster.name.as_str(), domain: &names::nodes_domain(cluster), now };
+        let (cluster, domain) = (cluster.name.as_str(), names::nodes_domain(cluster));
+        let mut wanted = Wanted { desired, cluster, domain: &domain, now, trusting: true };
+        let look = self.look_once(&wanted, scale, pods.clone()).await;
+        if !has_lost_slots(&look.view) {
+            return look;
+        }
+        wanted.trusting = false;
+        self.look_once(&wanted, scale, pods).await
+    }
+
+    async fn look_once(&self, wanted: &Wanted<'_>, scale: u32, pods: Vec<PodFacts>) -> Look {
         let asked = pods.iter().map(|facts| async {
             match self.contacts.get(&facts.ordinal) {
-                Some(contact) => Some(contact.ask(&wanted).await),
+                Some(contact) => Some(contact.ask(wanted).await),
                 None => None,
             }
         });
@@ -230,6 +246,16 @@ impl Servers {
         }
         self.contacts = kept;
     }
+}
+
+/// Whether there are keys, and slots that no server says are its own, nor that anybody says are of one that did not answer.
+fn has_lost_slots(view: &View) -> bool {
+    let seen: BTreeSet<NodeId> = view.servers().map(|(_, _, server)| server.id).collect();
+    let own = view.servers().filter_map(|(_, _, server)| view.opinion(server)?.row(server.id));
+    let unseen = view.opinions.iter().flat_map(|opinion| &opinion.rows).filter(|row| !seen.contains(&row.id));
+    let ranges = own.chain(unseen).flat_map(|row| row.slots.ranges());
+    let claimed: SlotSet = ranges.map(|(start, end)| start..=end).collect();
+    claimed != SlotSet::all() && view.servers().any(|(_, _, server)| server.keys > 0)
 }
 
 /// The pod that has this host name, now or in the past.

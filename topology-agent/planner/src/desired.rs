@@ -70,19 +70,6 @@ impl Desired {
         }
     }
 
-    /// The same, where something else was wanted before: a directive that nobody chooses any more goes back to the value of a server that
-    /// is not told otherwise. A new pod has that anyway; until then, its server has to be told.
-    #[must_use]
-    pub fn after(mut self, before: &Self) -> Self {
-        for name in before.settings.keys() {
-            if let Some(directive) = spec::settable(name, self.series).ok().filter(|directive| directive.live) {
-                let value = directive.canonical(directive.default);
-                self.settings.entry(name.clone()).or_insert(value);
-            }
-        }
-        self
-    }
-
     /// How many members each shard has: its primary and its replicas.
     #[must_use]
     pub fn members(&self) -> u32 {
@@ -93,29 +80,5 @@ impl Desired {
     #[must_use]
     pub fn pods(&self) -> u32 {
         u32::from(self.shards) * self.members()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(config: &str) -> Desired {
-        let spec = format!("{{version: \"9.1\", tls: {{disabled: true}}, auth: {{disabled: true}}, config: {config}}}");
-        let head =
-            "apiVersion: valkey-gitops.dev/v1alpha1\nkind: ValkeyCluster\nmetadata: {name: a, namespace: b}\nspec: ";
-        Desired::of(&spec::read(&format!("{head}{spec}\n"), None).unwrap().remove(0).cluster)
-    }
-
-    #[test]
-    fn what_nobody_chooses_any_more_goes_back_to_what_it_was() {
-        let policy = |desired: &Desired| desired.settings.get("maxmemory-policy").cloned();
-        let chosen = of("{maxmemory-policy: allkeys-lru, tcp-backlog: 1000}");
-        let back = of("{}").after(&chosen);
-        assert_eq!((policy(&of("{}")), policy(&back)), (None, Some("noeviction".to_owned())));
-        assert_eq!(policy(&of("{}").after(&back)), policy(&back));
-        assert_eq!(policy(&of("{maxmemory-policy: volatile-lru}").after(&back)), Some("volatile-lru".to_owned()));
-        // What is read at the start alone, and what is not the spec's to choose, has nothing to go back to.
-        assert_eq!(back.settings.len(), of("{}").settings.len() + 1);
     }
 }

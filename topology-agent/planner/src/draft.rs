@@ -56,9 +56,9 @@ impl Draft {
         self.unrest
     }
 
-    /// Whether something waits for somebody.
-    pub(crate) fn is_stuck(&self) -> bool {
-        self.matters.iter().any(Matter::is_stuck)
+    /// Whether pods cannot leave before somebody has helped.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.matters.iter().any(Matter::holds_back)
     }
 
     /// Whether nothing is open, and nothing is about to be done.

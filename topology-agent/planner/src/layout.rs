@@ -51,6 +51,11 @@ impl Layout {
     pub(crate) fn led_by(&self, head: NodeId) -> Option<&Shard> {
         self.led.get(&head).and_then(|at| self.shards.get(*at))
     }
+
+    /// Whether a node serves a shard that dissolves: until that is drained, it cannot serve the one in which it is seated.
+    pub(crate) fn is_bound(&self, situation: &Situation<'_>, id: NodeId) -> bool {
+        self.dissolving.iter().any(|head| situation.serves(id, *head))
+    }
 }
 
 impl Shard {

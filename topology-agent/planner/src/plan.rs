@@ -279,6 +279,11 @@ impl fmt::Display for Trouble {
 }
 
 impl Trouble {
+    /// Whether it is why keys, and the pods that hold them, cannot leave.
+    pub(crate) const fn holds_back(&self) -> bool {
+        matches!(self, Self::NoRoom { .. } | Self::MigrationFailing { .. } | Self::KeysLeft { .. })
+    }
+
     /// What to do about it.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
@@ -354,8 +359,13 @@ impl Plan {
 
 impl Matter {
     /// Whether it waits for somebody.
-    pub(crate) const fn is_stuck(&self) -> bool {
+    const fn is_stuck(&self) -> bool {
         matches!(self, Self::Stuck { .. })
+    }
+
+    /// Whether it is why pods cannot leave before somebody has helped.
+    pub(crate) const fn holds_back(&self) -> bool {
+        matches!(self, Self::Stuck { why, .. } if why.holds_back())
     }
 
     /// When to look again at the latest; none if only someone else can change it.

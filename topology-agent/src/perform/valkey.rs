@@ -34,9 +34,16 @@ impl Performer<'_> {
     /// A server that has had no slots for two seconds takes itself for cut off, and then waits for as long as its node time-out before
     /// it serves the first that it gets. Where nothing was written yet, there is nothing to wait for: until it serves, the time-out is
     /// a second, and after that what it should be.
+    ///
+    /// What it takes for another's, it has to claim.
     pub(super) async fn add_slots(&self, node: Target, slots: &SlotSet) -> Result<(), StepError> {
-        let impatient = [(names::NODE_TIMEOUT.to_owned(), IMPATIENT_MS.to_owned())];
-        self.configure(node, &impatient.into()).await?;
+        if self.view.servers().all(|(_, _, server)| server.keys == 0) {
+            let impatient = [(names::NODE_TIMEOUT.to_owned(), IMPATIENT_MS.to_owned())];
+            self.configure(node, &impatient.into()).await?;
+        }
+        if slots.overlaps(&self.taken(node)) {
+            return self.claim_slots(node, slots).await;
+        }
         self.tell_slots(node, "ADDSLOTSRANGE", slots).await
     }
 
@@ -49,16 +56,18 @@ impl Performer<'_> {
     /// A new epoch first: what is claimed under it, nobody disputes. A server gives up only what it takes for another's.
     pub(super) async fn claim_slots(&self, node: Target, slots: &SlotSet) -> Result<(), StepError> {
         self.tell(node, &["BUMPEPOCH"]).await?;
-        let taken =
-            self.view.pods.get(&node.pod).and_then(planner::Pod::server).and_then(|server| self.view.opinion(server));
-        let taken = taken.map_or(SlotSet::EMPTY, |opinion| {
-            opinion.rows.iter().filter(|row| row.id != node.id).fold(SlotSet::EMPTY, |all, row| all.or(&row.slots))
-        });
-        let disputed = slots.and(&taken);
+        let disputed = slots.and(&self.taken(node));
         if !disputed.is_empty() {
             self.tell_slots(node, "DELSLOTSRANGE", &disputed).await?;
         }
         self.tell_slots(node, "ADDSLOTSRANGE", slots).await
+    }
+
+    /// The slots that a node takes for those of others.
+    fn taken(&self, node: Target) -> SlotSet {
+        let server = self.view.pods.get(&node.pod).and_then(planner::Pod::server);
+        let rows = server.and_then(|server| self.view.opinion(server)).into_iter().flat_map(|opinion| &opinion.rows);
+        rows.filter(|row| row.id != node.id).fold(SlotSet::EMPTY, |all, row| all.or(&row.slots))
     }
 
     /// Forgetting what is not known has been done before.
@@ -155,9 +164,24 @@ impl Performer<'_> {
         Ok(())
     }
 
+    /// All in one go, or each alone where one of them is refused: the others are none the worse for it.
     pub(super) async fn configure(&self, node: Target, settings: &BTreeMap<String, String>) -> Result<(), StepError> {
+        let pairs: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        match self.set(node, &pairs).await {
+            Err(StepError::Ask(AskError::Refused(_))) if pairs.len() > 1 => {
+                let mut outcome = Ok(());
+                for pair in pairs {
+                    outcome = outcome.and(self.set(node, &[pair]).await);
+                }
+                outcome
+            }
+            other => other,
+        }
+    }
+
+    async fn set(&self, node: Target, pairs: &[(&str, &str)]) -> Result<(), StepError> {
         let (contact, connection) = self.node(node).await?;
-        let pairs = settings.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+        let pairs = pairs.iter().flat_map(|(name, value)| [*name, *value]);
         let arguments: Vec<&str> = std::iter::once("SET").chain(pairs).collect();
         self.fence()?;
         contact.noted(connection.tell("CONFIG", &arguments).await).await?;

@@ -30,8 +30,8 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
         }
     }
     draft.wait(Scope::Cluster, Waiting::Rest, situation.now + WHILE);
-    // What is stuck waits for somebody, and what mends it may be a restart onto another template.
-    if !draft.is_stuck() {
+    // What is held back waits for somebody, and what mends it may be a restart onto another template.
+    if !draft.is_held_back() {
         draft.unsettle();
     }
 }

@@ -133,13 +133,11 @@ fn is_open(situation: &Situation<'_>, target: Target, taker: &Server, draft: &mu
 }
 
 /// Whether all that are to follow a primary, and can, are in sync: what it is given would otherwise have fewer copies than it should.
-/// Members that still serve a shard that dissolves cannot yet.
 fn is_whole(situation: &Situation<'_>, layout: &Layout, to: NodeId) -> bool {
     let shard = layout.shards.iter().find(|shard| layout.primaries.get(&shard.number) == Some(&to));
-    let bound = |id: &NodeId| layout.dissolving.iter().any(|head| situation.serves(*id, *head));
     let wanted = usize::try_from(situation.desired.members()).unwrap_or(usize::MAX);
     shard.is_some_and(|shard| {
-        let mut others = shard.members.iter().filter(|id| **id != to && !bound(id));
+        let mut others = shard.members.iter().filter(|id| **id != to && !layout.is_bound(situation, **id));
         shard.members.len() == wanted && others.all(|id| situation.in_sync(*id, to))
     })
 }

@@ -1,6 +1,6 @@
 //! Pods that run an old template restart onto the current one: one member of a shard at a time, replicas first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{MOMENT, WHILE, failover};
 use crate::draft::Draft;
@@ -33,7 +33,7 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
     }
     let shards = eligible(situation, layout);
     for shard in shards {
-        restart_one(situation, shard, draft);
+        restart_one(situation, layout, shard, draft);
     }
 }
 
@@ -116,8 +116,7 @@ fn is_well(situation: &Situation<'_>, pod: &Pod) -> bool {
 /// The shards in which a pod may restart now. With a canary, the first goes alone; after that, a quarter of them side by side.
 fn eligible<'a>(situation: &Situation<'_>, layout: &'a Layout) -> Vec<&'a Shard> {
     let count = |shard: &Shard, template: Template| {
-        let pods = shard.members.iter().filter_map(|id| situation.seen_pod(*id));
-        pods.filter(|(_, pod)| pod.template == template).count()
+        serving(situation, shard).filter(|(_, _, pod)| pod.template == template).count()
     };
     let mut unfinished: Vec<&Shard> = layout.shards.iter().filter(|shard| count(shard, Template::Old) > 0).collect();
     let is_done = |shard: &Shard| count(shard, Template::Old) == 0 && count(shard, Template::Current) > 0;
@@ -133,13 +132,23 @@ fn eligible<'a>(situation: &Situation<'_>, layout: &'a Layout) -> Vec<&'a Shard>
     unfinished
 }
 
+/// The members that serve a shard by now: others may be bound yet to one that dissolves, and restart after that.
+fn serving<'a>(
+    situation: &'a Situation<'_>,
+    shard: &'a Shard,
+) -> impl Iterator<Item = (Ordinal, NodeId, &'a Pod)> + use<'a> {
+    let serving = shard.members.iter().filter(|id| shard.head.is_some_and(|head| situation.serves(**id, head)));
+    serving.filter_map(|id| situation.seen_pod(*id).map(|(ordinal, pod)| (ordinal, *id, pod)))
+}
+
 /// The next pod of a shard: a replica if one is left, else the primary, which hands over first.
-fn restart_one(situation: &Situation<'_>, shard: &Shard, draft: &mut Draft) {
+fn restart_one(situation: &Situation<'_>, layout: &Layout, shard: &Shard, draft: &mut Draft) {
     // A shard with a member that does not get well is busy with that, and nothing else is begun in it.
     let Some(head) = shard.head else { return };
     // Who follows it still, though it belongs elsewhere, has a copy, too.
     let followers = situation.followers(head).map(|node| node.id);
-    let all: BTreeSet<NodeId> = shard.members.iter().copied().chain(followers).collect();
+    let members = shard.members.iter().copied().filter(|id| !layout.is_bound(situation, *id));
+    let all: BTreeSet<NodeId> = members.chain(followers).collect();
     let unwell: Vec<NodeId> = all.into_iter().filter(|id| !is_well_node(situation, *id)).collect();
     let wanted = usize::try_from(situation.desired.members()).unwrap_or(usize::MAX);
     let ready = shard.members.len() == wanted && !situation.moving.contains(&head);
@@ -159,17 +168,12 @@ fn is_well_node(situation: &Situation<'_>, id: NodeId) -> bool {
 }
 
 fn next_in_turn(situation: &Situation<'_>, shard: &Shard, head: NodeId, draft: &mut Draft) {
-    let old: BTreeMap<Ordinal, (NodeId, &Pod)> = shard
-        .members
-        .iter()
-        .filter_map(|id| situation.seen_pod(*id).map(|(ordinal, pod)| (ordinal, (*id, pod))))
-        .filter(|(_, (_, pod))| pod.template == Template::Old)
-        .collect();
-    let replica = old.iter().rev().find(|(_, (id, _))| *id != head);
-    match (replica, old.iter().next()) {
-        (Some((ordinal, (id, pod))), _) => restart(situation, shard, *ordinal, *id, pod, draft),
-        (None, Some((ordinal, (id, pod)))) if situation.desired.replicas == 0 => {
-            restart(situation, shard, *ordinal, *id, pod, draft);
+    let old = || serving(situation, shard).filter(|(_, _, pod)| pod.template == Template::Old);
+    let replica = old().filter(|(_, id, _)| *id != head).max_by_key(|(ordinal, _, _)| *ordinal);
+    match (replica, old().next()) {
+        (Some((ordinal, id, pod)), _) => restart(situation, shard, ordinal, id, pod, draft),
+        (None, Some((ordinal, id, pod))) if situation.desired.replicas == 0 => {
+            restart(situation, shard, ordinal, id, pod, draft);
         }
         (None, Some(_)) => hand_over(situation, shard, head, draft),
         (None, None) => {}
