@@ -21,6 +21,8 @@ const LONGEST: Duration = Duration::from_secs(3);
 const IMPATIENT: Duration = Duration::from_millis(500);
 /// One that has come back and is busy needs longer: every so many looks it gets it.
 const PATIENT_EVERY: u32 = 4;
+/// How long a server that was behind with its certificate is left before it is connected to anew, to see what it shows by then.
+const RENEWAL: Duration = Duration::from_secs(30);
 /// How long a count of stray keys is relied upon.
 const TRUSTED: Duration = Duration::from_mins(5);
 
@@ -54,7 +56,7 @@ pub struct Contact {
 
 #[derive(Debug, Default)]
 struct State {
-    connection: Option<Arc<Connection>>,
+    connection: Option<(Arc<Connection>, Instant)>,
     /// How many looks in a row it gave no answer to.
     silent: u32,
     /// When it last answered.
@@ -85,13 +87,20 @@ impl Contact {
     /// The server cannot be reached, or does not let us in.
     pub async fn connection(&self) -> Result<Arc<Connection>, AskError> {
         let mut state = self.state.lock().await;
-        if let Some(connection) = &state.connection {
+        if let Some((connection, since)) = &state.connection
+            && !self.may_show_another_certificate(*since)
+        {
             return Ok(Arc::clone(connection));
         }
         let connection = Arc::new(self.connect().await?);
-        state.connection = Some(Arc::clone(&connection));
+        state.connection = Some((Arc::clone(&connection), Instant::now()));
         state.counted = None;
         Ok(connection)
+    }
+
+    fn may_show_another_certificate(&self, connected: Instant) -> bool {
+        let is_behind = self.endpoint.tls.as_ref().is_some_and(|(name, trust)| trust.is_ahead_of(name));
+        is_behind && connected.elapsed() > RENEWAL
     }
 
     /// One more connection.

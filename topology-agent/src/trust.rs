@@ -14,6 +14,8 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, Signatur
 #[derive(Debug)]
 pub struct Trust {
     config: ClientConfig,
+    /// When the certificate ends that is shown, in seconds since 1970.
+    own_end: Option<i64>,
     witness: Arc<Witness>,
 }
 
@@ -45,7 +47,8 @@ impl Trust {
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         // Nothing is made weaker: the usual verifier decides, and the witness writes down what it saw.
         let builder = builder.dangerous().with_custom_certificate_verifier(Arc::<Witness>::clone(&witness));
-        Ok(Self { config: builder.with_client_auth_cert(own, key)?, witness })
+        let own_end = own.first().and_then(|own| end(own));
+        Ok(Self { config: builder.with_client_auth_cert(own, key)?, own_end, witness })
     }
 
     /// As the library for TLS wants it.
@@ -58,6 +61,13 @@ impl Trust {
     #[must_use]
     pub fn ends(&self, name: &str) -> Option<i64> {
         self.witness.ends.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
+    }
+
+    /// Whether the server of this name last showed a certificate that ends before the one that is shown to it: both come from one
+    /// Secret, and it may have got the new one since.
+    #[must_use]
+    pub fn is_ahead_of(&self, name: &str) -> bool {
+        self.ends(name).zip(self.own_end).is_some_and(|(shown, own)| shown < own)
     }
 }
 
@@ -133,11 +143,30 @@ fn parts(whole: AnyRef<'_>) -> impl Iterator<Item = AnyRef<'_>> {
 mod tests {
     use super::*;
 
-    fn certificate(year: i32) -> Vec<u8> {
+    fn pair(year: i32) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let mut parameters = rcgen::CertificateParams::new(["a".to_owned()]).unwrap();
         parameters.not_after = rcgen::date_time_ymd(year, 2, 3);
         let key = rcgen::KeyPair::generate().unwrap();
-        parameters.self_signed(&key).unwrap().der().to_vec()
+        let certificate = parameters.self_signed(&key).unwrap().der().clone();
+        (certificate, PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+    }
+
+    fn certificate(year: i32) -> Vec<u8> {
+        pair(year).0.to_vec()
+    }
+
+    #[test]
+    fn a_server_is_behind_while_its_certificate_ends_before_ours() {
+        let (own, key) = pair(2031);
+        let mut authorities = RootCertStore::empty();
+        authorities.add(own.clone()).unwrap();
+        let trust = Trust::new(authorities, vec![own], key).unwrap();
+        assert!(!trust.is_ahead_of("a"));
+        for (year, is_behind) in [(2030, true), (2031, false), (2051, false)] {
+            let end = end(&certificate(year)).unwrap();
+            trust.witness.ends.lock().unwrap().insert("a".to_owned(), end);
+            assert_eq!(trust.is_ahead_of("a"), is_behind, "{year}");
+        }
     }
 
     /// Up to 2049 a year is written with two digits.

@@ -133,8 +133,7 @@ impl Watch {
 
     fn publish(&self, status: Status) {
         let cache = self.agent.cache();
-        let uid = cache.revision().map(|revision| revision.uid);
-        self.publisher.publish(status, uid, cache.set().as_deref());
+        self.publisher.publish(status, cache.revision(), cache.set().as_deref());
     }
 
     fn tell_blind(&mut self, blind: &Blind) -> Duration {

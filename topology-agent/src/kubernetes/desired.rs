@@ -40,6 +40,8 @@ pub struct Revision {
     pub uid: String,
     /// Counts the changes of its spec.
     pub generation: i64,
+    /// Changes with whatever of it is written, its status too.
+    pub version: String,
 }
 
 /// What should be, kept up to date by a watch.

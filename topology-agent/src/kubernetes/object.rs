@@ -55,8 +55,12 @@ impl CustomResource {
     /// Which object it is, and which generation of it.
     #[must_use]
     pub fn revision(&self) -> Revision {
-        let uid = self.metadata.uid.clone().unwrap_or_default();
-        Revision { uid, generation: self.metadata.generation.unwrap_or_default() }
+        let ObjectMeta { uid, generation, resource_version, .. } = &self.metadata;
+        Revision {
+            uid: uid.clone().unwrap_or_default(),
+            generation: generation.unwrap_or_default(),
+            version: resource_version.clone().unwrap_or_default(),
+        }
     }
 
     /// What was written, as a text for the reader of specs. Without labels: they are those of the object, ours and other tools'

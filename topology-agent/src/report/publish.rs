@@ -14,7 +14,7 @@ use spec::{ClusterName, names};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::kubernetes::{ApiError, CustomResource, FIELD_MANAGER, Leadership, Source, bounded};
+use crate::kubernetes::{ApiError, CustomResource, FIELD_MANAGER, Leadership, Revision, Source, bounded};
 
 /// The least time between two writes.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -35,14 +35,15 @@ pub struct Publisher {
 struct Report {
     status: Status,
     /// Of the custom resource; an object that was deleted and applied anew has no status yet.
-    uid: Option<String>,
+    revision: Option<Revision>,
     owner: Option<OwnerReference>,
 }
 
 impl Report {
     /// Whether it is about the very same objects. What belonged to a `StatefulSet` that is gone is about to go, too.
     fn concerns(&self, other: &Self) -> bool {
-        self.uid == other.uid && self.owner == other.owner
+        let uid = |report: &Self| report.revision.as_ref().map(|revision| revision.uid.clone());
+        uid(self) == uid(other) && self.owner == other.owner
     }
 }
 
@@ -61,9 +62,9 @@ impl Publisher {
     }
 
     /// Has a status written; where that takes an object of its own, as a dependent of the cluster's `StatefulSet`.
-    pub fn publish(&self, status: Status, uid: Option<String>, set: Option<&StatefulSet>) {
+    pub fn publish(&self, status: Status, revision: Option<Revision>, set: Option<&StatefulSet>) {
         let owner = set.and_then(|set| set.owner_ref(&()));
-        self.latest.send_replace(Some(Report { status, uid, owner }));
+        self.latest.send_replace(Some(Report { status, revision, owner }));
     }
 }
 
@@ -91,6 +92,8 @@ impl Writer {
             }
             match self.write_one(report).await {
                 Ok(()) => pause = PAUSE,
+                // The next look is at what it is by now.
+                Err(ApiError::Conflict) => latest.mark_changed(),
                 Err(error) => {
                     tracing::warn!(%error, "the status was not written");
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -108,16 +111,16 @@ impl Writer {
             Some((written, since)) => (written.status, since),
             None => (self.present(report.owner.as_ref()).await?, Instant::now()),
         };
-        let Report { status, uid, owner } = report;
+        let Report { status, revision, owner } = report;
         let status = status.since(&before, &Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         if status != before {
-            self.written = Some((Report { status: before, uid: uid.clone(), owner: owner.clone() }, since));
+            self.written = Some((Report { status: before, revision: revision.clone(), owner: owner.clone() }, since));
             match &self.place {
                 Place::Map(maps) => self.put(maps, &status, owner.clone()).await?,
-                Place::Object(objects) => self.apply(objects, &status, uid.as_deref()).await?,
+                Place::Object(objects) => self.apply(objects, &status, revision.as_ref()).await?,
             }
         }
-        self.written = Some((Report { status, uid, owner }, since));
+        self.written = Some((Report { status, revision, owner }, since));
         Ok(())
     }
 
@@ -138,12 +141,17 @@ impl Writer {
     }
 
     /// Applies the status, whole: what it does not say any more goes. Nobody else writes there, and who has is overruled. An object that
-    /// was made anew meanwhile refuses it, for it has another uid.
-    async fn apply(&self, objects: &Api<CustomResource>, status: &Status, uid: Option<&str>) -> Result<(), ApiError> {
+    /// has changed meanwhile refuses it: it may be another one of the same name.
+    async fn apply(
+        &self,
+        objects: &Api<CustomResource>,
+        status: &Status,
+        revision: Option<&Revision>,
+    ) -> Result<(), ApiError> {
         let patch = json!({
             "apiVersion": format!("{}/{}", spec::GROUP, spec::VERSION),
             "kind": CustomResource::kind(&()),
-            "metadata": {"name": self.cluster, "uid": uid},
+            "metadata": {"name": self.cluster, "resourceVersion": revision.map(|revision| &revision.version)},
             "status": status,
         });
         let parameters = PatchParams::apply(FIELD_MANAGER).force();

@@ -130,7 +130,7 @@ fn rewrite(
     let version = structural::version(&cluster.store, kind);
     let change = |before: &Value| {
         let mut after = compute(before)?;
-        check_preconditions(&request.target.key(), before, &json!({"preconditions": {"uid": uid(&after)}}))?;
+        check_uid(request, before, &after)?;
         let expected = text(&after, "/metadata/resourceVersion");
         if !expected.is_empty() && expected != text(before, "/metadata/resourceVersion") {
             let why = "the object has been modified; please apply your changes to the latest version and try again";
@@ -149,6 +149,18 @@ fn rewrite(
         return change(&*cluster.store.find(&request.target.key())?).map(Arc::new);
     }
     cluster.store.change(&request.target.key(), change)
+}
+
+/// A request to the status that names another object of the same name is none the less about this one: there, what it says of the metadata
+/// is dropped before anybody looks at it.
+fn check_uid(request: &Request, before: &Value, after: &Value) -> Result<(), Refusal> {
+    if request.target.subresource == Some(Subresource::Status) || uid(after).is_empty() || uid(after) == uid(before) {
+        return Ok(());
+    }
+    if request.content_type.contains("patch") {
+        return Err(Refusal::invalid("metadata.uid: field is immutable"));
+    }
+    check_preconditions(&request.target.key(), before, &json!({"preconditions": {"uid": uid(after)}}))
 }
 
 /// A request to the object leaves its status alone, one to its status leaves everything else.

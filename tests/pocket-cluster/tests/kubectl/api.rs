@@ -102,6 +102,16 @@ fn a_deletion_with_another_uid_is_refused() {
 }
 
 #[test]
+fn a_patch_with_another_uid_is_refused_and_so_is_one_of_what_has_changed() {
+    let story = begin();
+    story.apply(CONFIG);
+    let refused =
+        |metadata: &str| story.refused(&format!("patch cm one --type=merge -p {{\"metadata\":{{{metadata}}}}}"));
+    assert!(refused("\"uid\":\"another\"").contains("field is immutable"));
+    assert!(refused("\"resourceVersion\":\"1\"").contains("the object has been modified"));
+}
+
+#[test]
 fn lists_are_selected_by_labels_and_by_fields() {
     let story = begin();
     story.apply(&format!("{CONFIG}---\n{}", CONFIG.replace("name: one", "name: two").replace("app: x", "app: z")));
