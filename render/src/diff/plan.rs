@@ -122,25 +122,26 @@ fn causes(old: &Cluster, new: &Cluster, restarting: &[&Change]) -> String {
 
 fn live(new: &Cluster, changes: &[Change]) -> Option<String> {
     let change = changes.iter().find(|change| change.rule == Rule::LiveConfiguration)?;
-    let lines = |value: &Option<serde_json::Value>| -> Vec<String> {
-        let text = value.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
-        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
-    };
-    let (old_lines, new_lines) = (lines(&change.before), lines(&change.after));
-    let differing = old_lines
-        .iter()
-        .filter(|line| !new_lines.contains(line))
-        .chain(new_lines.iter().filter(|line| !old_lines.contains(line)));
-    // What stands there no longer, the agent does not set: it is gone, or has become a matter of a restart.
-    let name = |line: &&String| line.split(' ').next().unwrap_or_default().to_owned();
-    let stays = |name: &String| new_lines.iter().any(|line| line.split(' ').next() == Some(name));
-    let mut names: Vec<String> = differing.map(|line| name(&line)).filter(stays).collect();
+    let (old_lines, new_lines) = (lines(change.before.as_ref()), lines(change.after.as_ref()));
+    let gone = old_lines.iter().filter(|line| !new_lines.contains(line));
+    let differing = gone.chain(new_lines.iter().filter(|line| !old_lines.contains(line)));
+    // What stands there no longer goes back to its default, unless it has become a matter of a restart.
+    let name = |line: &&str| line.split(' ').next().unwrap_or_default().to_owned();
+    let (settings, standing) = (new.live_settings(), new_lines.iter().map(name).collect::<Vec<_>>());
+    let mut names: Vec<String> = differing.map(name).collect();
+    names.retain(|name| standing.contains(name) || settings.contains_key(name));
     names.sort_unstable();
     names.dedup();
     if names.is_empty() {
         return None;
     }
     Some(format!("{}: set live on {} servers, no restart", names.join(", "), new.pods()))
+}
+
+/// The lines of a text that say something.
+fn lines(text: Option<&serde_json::Value>) -> Vec<&str> {
+    let text = text.and_then(serde_json::Value::as_str).unwrap_or_default();
+    text.lines().filter(|line| !line.starts_with('#')).collect()
 }
 
 fn volumes(old: &Cluster, new: &Cluster) -> Option<String> {
