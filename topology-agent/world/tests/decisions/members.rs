@@ -1,11 +1,11 @@
 //! Who follows whom, takes over from whom, and leaves.
 
 use planner::{Desired, Link, Ordinal, Role, Sight, Step, Template, Time, Trouble, View, plan};
-use world::look::NOW;
+use world::look::{NOW, look};
 use world::scenario::desired;
 
 use crate::support::{at_rest, id, server};
-use crate::{decide, follow, moment, told, trouble};
+use crate::{changing, decide, follow, moment, told, trouble};
 
 #[test]
 fn nobody_hands_over_to_a_pod_that_is_being_taken_down() {
@@ -146,4 +146,32 @@ fn a_replica_that_was_not_connected_does_not_take_over_from_what_may_still_have_
     };
     assert_eq!(lost(Link::Down(NOW)).len(), 1);
     assert_eq!(lost(Link::Never), [""; 0]);
+}
+
+/// Two of three primaries are gone for good, those of pods 0 to 2 and 3 to 5, and so is the vote.
+fn without_quorum() -> View {
+    let (world, scenario) = changing(desired(3, 2), desired(3, 2));
+    let mut view = look(&world, &scenario, false);
+    for pod in 0..9 {
+        let server = server(&mut view, pod);
+        (server.keys, server.link, server.offset) = (1, Link::Down(NOW), pod.into());
+        if server.role == Role::Primary && pod < 6 {
+            let pod = view.pods.get_mut(&Ordinal(pod)).unwrap();
+            (pod.sight, pod.address, pod.unready) = (Sight::Down, None, Some(Time(1)));
+        }
+    }
+    view
+}
+
+#[test]
+fn without_a_vote_the_replica_with_most_takes_over_once_all_have_answered() {
+    let mut view = without_quorum();
+    let steps = |view: &View| told(&plan(&Desired { persistent: false, ..desired(3, 2) }, view, NOW));
+    let takes_over =
+        |pod: u32, steps: Vec<String>| steps.len() == 1 && steps[0].starts_with(&format!("let pod {pod} take over"));
+    assert!(takes_over(2, steps(&view)), "{:?}", steps(&view));
+    view.pods.get_mut(&Ordinal(1)).unwrap().sight = Sight::Silent;
+    assert!(takes_over(5, steps(&view)), "{:?}", steps(&view));
+    view.pods.get_mut(&Ordinal(3)).unwrap().sight = Sight::Silent;
+    assert_eq!(steps(&view), [""; 0]);
 }

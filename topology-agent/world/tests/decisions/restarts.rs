@@ -1,6 +1,6 @@
 //! Pods that restart, and what keeps them from it.
 
-use planner::{Desired, Ordinal, Sight, SlotSet, Step, Template, Time, Trouble, View, plan};
+use planner::{Desired, Link, OpenSlot, Opening, Ordinal, Sight, SlotSet, Step, Template, Time, Trouble, View, plan};
 use spec::Series;
 use world::look::{NOW, look};
 use world::scenario::desired;
@@ -147,4 +147,35 @@ fn a_shard_that_nobody_fills_hinders_no_upgrade() {
     let by_hand = Desired { rebalance: false, canary: false, ..desired(3, 1) };
     let plan = plan(&by_hand, &view, NOW);
     assert!(told(&plan).contains(&"restart pod 1".to_owned()), "{plan:?}");
+}
+
+/// What does not get in sync on an old template may do so on the current one.
+#[test]
+fn no_member_restarts_while_a_slot_of_its_shard_stands_open() {
+    let mut view = at_rest();
+    server(&mut view, 1).link = Link::Syncing;
+    let pod = view.pods.get_mut(&Ordinal(1)).unwrap();
+    (pod.template, pod.unready) = (Template::Old, Some(Time(1)));
+    assert_eq!(told(&decide(&view)), ["restart pod 1"]);
+    let (here, there) = (id(&view, 0), id(&view, 2));
+    server(&mut view, 0).open = vec![OpenSlot { slot: 7, to: Opening::Migrating(there) }];
+    for pod in [2, 4] {
+        server(&mut view, pod).open = vec![OpenSlot { slot: 7, to: Opening::Importing(here) }];
+    }
+    assert_eq!(told(&decide(&view)), [""; 0]);
+}
+
+/// After a downgrade, files of the newer series keep it from starting.
+#[test]
+fn a_volume_is_given_up_only_while_all_who_own_slots_answer() {
+    let mut view = at_rest();
+    let pod = view.pods.get_mut(&Ordinal(1)).unwrap();
+    (pod.sight, pod.unready) = (Sight::Down, Some(Time(1)));
+    let restarts = |view: &View| {
+        let plan = plan(&Desired { downgrade: true, ..desired(3, 1) }, view, NOW);
+        told(&plan).into_iter().filter(|step| step.starts_with("restart")).collect::<Vec<_>>()
+    };
+    assert_eq!(restarts(&view), ["restart pod 1 on an empty volume"]);
+    view.pods.get_mut(&Ordinal(4)).unwrap().sight = Sight::Silent;
+    assert_eq!(restarts(&view), [""; 0]);
 }

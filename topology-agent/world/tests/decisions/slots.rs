@@ -154,3 +154,12 @@ fn a_fifth_of_what_a_target_may_hold_stays_free() {
     server(&mut view, 0).max_memory = Some(200_000);
     assert_eq!(migrations(&decide(&view)), []);
 }
+
+#[test]
+fn an_open_slot_is_left_alone_while_servers_do_not_agree_who_owns_what() {
+    let mut view = at_rest();
+    server(&mut view, 0).open = vec![OpenSlot { slot: 7, to: Opening::Migrating(id(&view, 2)) }];
+    assert_eq!(told(&decide(&view)), ["close slot 7 on pod 0"]);
+    astray(&mut view, 5, 0).slots = SlotSet::range(0..=99);
+    assert_eq!(told(&decide(&view)), [""; 0]);
+}
