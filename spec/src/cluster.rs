@@ -203,7 +203,12 @@ impl Cluster {
     /// compared.
     #[must_use]
     pub fn live_settings(&self) -> BTreeMap<String, String> {
-        let all = config::live_defaults(self.version.series).chain(self.live_directives());
+        let completed = |(directive, value): (Directive, String)| {
+            let value = directive.completed(&value);
+            (directive, value)
+        };
+        let chosen = self.live_directives().into_iter().map(completed);
+        let all = config::live_defaults(self.version.series).chain(chosen);
         all.map(|(directive, value)| (directive.name.to_owned(), directive.canonical(&value))).collect()
     }
 

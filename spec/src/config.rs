@@ -92,13 +92,15 @@ pub fn settable(name: &str, series: Series) -> Result<Directive, Complaint> {
     }
 }
 
+/// What is left as it is where nobody chooses: people turn the one on for as long as they copy data in; the other, a server lowers by
+/// itself where its host lets it open fewer files, and would refuse to have it raised.
+const LEFT_ALONE: [&str; 2] = ["import-mode", "maxclients"];
+
 /// The directives that a spec may set on running servers, with the values of a server that is not told otherwise.
-///
-/// Not `maxclients`: a server lowers it by itself where its host lets it open fewer files, and would refuse to have it raised.
 pub(crate) fn live_defaults(series: Series) -> impl Iterator<Item = (Directive, String)> {
     let may_be_set =
         |directive: &Directive| directive.live && directive.alias_of.is_none() && owner(directive.name).is_none();
-    let known = directives::all(series).filter(may_be_set).filter(|directive| directive.name != "maxclients");
+    let known = directives::all(series).filter(may_be_set).filter(|directive| !LEFT_ALONE.contains(&directive.name));
     known.map(|directive| (directive.clone(), directive.default.to_owned()))
 }
 
@@ -166,6 +168,17 @@ mod tests {
     fn refusal(name: &str, value: &str) -> String {
         let complaint = settable(name, Series::V8_1).and_then(|directive| directive.check(value)).unwrap_err();
         format!("{}; {}", complaint.message, complaint.hint.unwrap_or_default())
+    }
+
+    #[test]
+    fn what_nobody_chooses_has_its_default_where_a_spec_may_set_it_live() {
+        let default =
+            |name: &str| live_defaults(Series::V9_1).find(|(known, _)| known.name == name).map(|(_, value)| value);
+        assert_eq!(default("maxmemory-policy").as_deref(), Some("noeviction"));
+        // Read at the start alone; not the spec's to set; an old name; left alone.
+        for name in ["tcp-backlog", "appendfsync", "slave-priority", "maxclients", "import-mode"] {
+            assert_eq!(default(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! The tables in `spec/directives/` are written by `tests/tools/directives`, which asks real servers; a test asks them again.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;
@@ -69,6 +70,14 @@ impl fmt::Display for DirectiveKind {
             Self::Words => out.write_str("words"),
         }
     }
+}
+
+/// Each class of clients with its three limits.
+fn classes(value: &str) -> impl Iterator<Item = (String, String)> {
+    let words: Vec<&str> = value.split_whitespace().collect();
+    let class = |word: &str| if word == "slave" { "replica".to_owned() } else { word.to_ascii_lowercase() };
+    let classes = words.chunks(4).filter_map(|group| group.split_first());
+    classes.map(|(first, limits)| (class(first), limits.join(" "))).collect::<Vec<_>>().into_iter()
 }
 
 /// The locales that every image has; with any other, a server may not start.
@@ -201,6 +210,15 @@ impl Directive {
         }
     }
 
+    /// A value with all that it means: classes of clients whose limits it does not name keep their defaults.
+    pub(crate) fn completed(&self, value: &str) -> String {
+        if self.name != "client-output-buffer-limit" {
+            return value.to_owned();
+        }
+        let limits: BTreeMap<String, String> = classes(self.default).chain(classes(value)).collect();
+        limits.into_iter().map(|(class, limits)| format!("{class} {limits}")).collect::<Vec<_>>().join(" ")
+    }
+
     /// The line of `valkey.conf` that sets it.
     #[must_use]
     pub fn line(&self, value: &str) -> String {
@@ -323,6 +341,14 @@ fn is_buffer_limit(words: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_that_are_not_named_are_those_of_a_server_that_is_not_told_otherwise() {
+        let limits = find(Series::V9_1, "client-output-buffer-limit").unwrap();
+        let completed = "normal 0 0 0 pubsub 33554432 8388608 60 replica 512mb 128mb 60";
+        assert_eq!(limits.completed("slave 512mb 128mb 60"), completed);
+        assert_eq!(limits.completed(limits.default).split(' ').count(), limits.default.split(' ').count());
+    }
 
     #[test]
     fn every_row_of_every_table_is_read() {

@@ -117,7 +117,7 @@ pub struct Spec {
     #[schemars(range(min = 10, max = 95))]
     pub max_memory_percent: u8,
     /// Directives of `valkey.conf`, checked against those of the series. Those that Valkey can change live are changed live: to what stands
-    /// here, and back to their defaults where nothing does. Only `maxclients` goes back when its pod restarts.
+    /// here, and back to their defaults where nothing does. Only `maxclients` and `import-mode` go back when their pod restarts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, ConfigValue>,
     /// On which nodes the pods may stand.

@@ -83,7 +83,7 @@ fn deaths(story: &Story) -> u64 {
 fn whichever_request_goes_wrong_a_cluster_forms_alike() {
     let undisturbed = Story::begin(&open());
     let (wanted, kinds) = (end(&undisturbed), undisturbed.told());
-    let requests = undisturbed.all_writes().len();
+    let requests = undisturbed.writes().len();
     drop(undisturbed);
     for (point, way) in points(requests) {
         let story = begin_with(way.strike(point));
@@ -98,10 +98,10 @@ fn whichever_request_goes_wrong_a_cluster_forms_alike() {
 fn alike(pointer: &str, one: &Value, other: &Value) {
     let mut story = Story::begin(&[&open()[..], &[(pointer, one.clone())]].concat());
     let before = end(&story);
-    let from = story.all_writes().len();
+    let from = story.writes().len();
     story.change(&[(pointer, other.clone())]);
     let after = end(&story);
-    let count = story.all_writes().len() - from;
+    let count = story.writes().len() - from;
     let mut there = true;
     for (point, way) in points(count) {
         there = !there;

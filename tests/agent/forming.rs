@@ -56,7 +56,7 @@ pub(crate) fn every_shard_is_spread_and_labelled(story: &Story) {
         let pods: BTreeMap<String, Value> = story.pods().into_iter().map(|pod| (name(&pod), pod)).collect();
         let status = story.status()?;
         let shards = status["shards"].as_array().ok_or("no shards")?;
-        let are_well = shards.iter().all(|shard| is_spread_and_labelled(story, shard, &pods));
+        let are_well = shards.iter().all(|shard| is_spread_and_labelled(story, shard, &pods) == Some(true));
         if are_well && shards.len() == usize::from(story.cluster.shards) {
             Ok(())
         } else {
@@ -65,10 +65,11 @@ pub(crate) fn every_shard_is_spread_and_labelled(story: &Story) {
     });
 }
 
-fn is_spread_and_labelled(story: &Story, shard: &Value, pods: &BTreeMap<String, Value>) -> bool {
-    let pod = |member: &Value| &pods[member.as_str().unwrap()];
-    let replicas = shard["replicas"].as_array().unwrap().iter().map(|replica| (pod(replica), "replica"));
-    let members: Vec<_> = replicas.chain([(pod(&shard["primary"]), "primary")]).collect();
+/// None where a member is missing.
+fn is_spread_and_labelled(story: &Story, shard: &Value, pods: &BTreeMap<String, Value>) -> Option<bool> {
+    let replicas = shard["replicas"].as_array()?.iter().map(|replica| (replica, "replica"));
+    let members = replicas.chain([(&shard["primary"], "primary")]);
+    let members: Vec<_> = members.map(|(pod, role)| Some((pods.get(pod.as_str()?)?, role))).collect::<Option<_>>()?;
     let hosts: BTreeSet<_> = members.iter().map(|(pod, _)| pod["spec"]["nodeName"].as_str()).collect();
     let is_spread = story.cluster.placement.host_spread == Spread::Off || hosts.len() == members.len();
     let number = shard["shard"].to_string();
@@ -76,7 +77,8 @@ fn is_spread_and_labelled(story: &Story, shard: &Value, pods: &BTreeMap<String, 
         let labels = &pod["metadata"]["labels"];
         labels[spec::names::ROLE_LABEL] == *role && labels[spec::names::SHARD_LABEL] == *number
     };
-    is_spread && shard["inSync"] == usize::from(story.cluster.replicas_per_shard) && members.iter().all(is_labelled)
+    let is_in_sync = shard["inSync"] == usize::from(story.cluster.replicas_per_shard);
+    Some(is_spread && is_in_sync && members.iter().all(is_labelled))
 }
 
 fn every_condition_is_as_it_should_be(story: &Story) {

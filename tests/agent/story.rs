@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::thread;
 
-use pocket_cluster::{Asked, Fault, Pocket, Said};
+use pocket_cluster::{Fault, Pocket, Said};
 use render::{DesiredState, Renderer};
 use serde_json::{Value, json};
 use spec::Cluster;
@@ -342,17 +342,11 @@ impl Story {
 
     /// What the agent has asked of the API server so far that changes anything, but for its lease.
     pub(crate) fn writes(&self) -> Vec<String> {
-        let mut writes = self.all_writes();
-        writes.retain(|asked| !asked.resource.starts_with("leases"));
-        writes.iter().map(|asked| format!("{} {} {} {}", asked.verb, asked.resource, asked.name, asked.code)).collect()
-    }
-
-    /// The same, with its lease.
-    pub(crate) fn all_writes(&self) -> Vec<Asked> {
         let agent = format!("system:serviceaccount:default:{}", self.name("agent"));
-        let mut asked = self.pocket().requests().unwrap();
-        asked.retain(|asked| asked.by == agent && !["get", "list", "watch"].contains(&asked.verb.as_str()));
-        asked
+        let asked = self.pocket().requests().unwrap();
+        let own = asked.iter().filter(|asked| asked.by == agent && !asked.resource.starts_with("leases"));
+        let writes = own.filter(|asked| !["get", "list", "watch"].contains(&asked.verb.as_str()));
+        writes.map(|asked| format!("{} {} {} {}", asked.verb, asked.resource, asked.name, asked.code)).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use planner::{Desired, Plan, Step, Time, View};
 use spec::{Cluster, ClusterName, names};
 
 use crate::access::{AccessError, Secrets};
-use crate::kubernetes::{Actions, Cache, Leadership, PodFacts, Source, Written};
+use crate::kubernetes::{Actions, Cache, Leadership, PodFacts, Revision, Source, Written};
 use crate::look::{Look, Servers};
 use crate::perform::{Outcome, Performer};
 use crate::route::Route;
@@ -44,6 +44,8 @@ pub struct Wanted {
 pub struct Sighting {
     /// What should be.
     pub wanted: Arc<Wanted>,
+    /// The custom resource, as it was looked at; none where there is none.
+    pub revision: Option<Revision>,
     /// The generation of the custom resource, or of the `StatefulSet` where there is none.
     pub generation: i64,
     /// Whether the `StatefulSet` was rendered from what should be. As long as one of the two is older, nothing is as it should be.
@@ -148,8 +150,8 @@ impl Agent {
         let hindrance = self.refused.as_ref().filter(|(step, _)| plan.steps().contains(step));
         let hindrance = hindrance.map(|(step, why)| format!("not done: {step}: {why}"));
         let settled = observed >= generation;
-        let generation = revision.map_or(generation, |revision| revision.generation);
-        Ok(Sighting { wanted, generation, is_rendered, settled, look, plan, hindrance, now })
+        let generation = revision.as_ref().map_or(generation, |revision| revision.generation);
+        Ok(Sighting { wanted, revision, generation, is_rendered, settled, look, plan, hindrance, now })
     }
 
     /// What Kubernetes says of the pods, and what it is about to say of those that were deleted.

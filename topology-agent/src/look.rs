@@ -1,11 +1,11 @@
 //! One look: what Kubernetes says, and what every server answers, side by side.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use planner::{Desired, NodeId, Opinion, Ordinal, Role, Row, Sight, SlotSet, Time, View};
+use planner::{Desired, Opinion, Ordinal, Role, Row, Sight, SlotSet, Time, View, has_lost_slots};
 use spec::{Cluster, names};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -212,7 +212,7 @@ impl Servers {
         let (cluster, domain) = (cluster.name.as_str(), names::nodes_domain(cluster));
         let mut wanted = Wanted { desired, cluster, domain: &domain, now, trusting: true };
         let look = self.look_once(&wanted, scale, pods.clone()).await;
-        if !has_lost_slots(&look.view) {
+        if !has_lost_slots(desired, &look.view, now) {
             return look;
         }
         wanted.trusting = false;
@@ -255,16 +255,6 @@ impl Servers {
         }
         self.contacts = kept;
     }
-}
-
-/// Whether there are keys, and slots that no server says are its own, nor that anybody says are of one that did not answer.
-fn has_lost_slots(view: &View) -> bool {
-    let seen: BTreeSet<NodeId> = view.servers().map(|(_, _, server)| server.id).collect();
-    let own = view.servers().filter_map(|(_, _, server)| view.opinion(server)?.row(server.id));
-    let unseen = view.opinions.iter().flat_map(|opinion| &opinion.rows).filter(|row| !seen.contains(&row.id));
-    let ranges = own.chain(unseen).flat_map(|row| row.slots.ranges());
-    let claimed: SlotSet = ranges.map(|(start, end)| start..=end).collect();
-    claimed != SlotSet::all() && view.servers().any(|(_, _, server)| server.keys > 0)
 }
 
 /// The pod that has this host name, now or in the past.

@@ -20,7 +20,7 @@ pub(super) fn in_words(before: Option<&Cluster>, after: Option<&Cluster>, change
                 shards(old, new),
                 replicas(old, new),
                 restarts(old, new, changes),
-                live(new, changes),
+                live(old, new, changes),
                 volumes(old, new),
                 agent(changes),
             ];
@@ -120,28 +120,20 @@ fn causes(old: &Cluster, new: &Cluster, restarting: &[&Change]) -> String {
     if old.version == new.version { joined } else { format!("version {} to {}, {joined}", old.version, new.version) }
 }
 
-fn live(new: &Cluster, changes: &[Change]) -> Option<String> {
-    let change = changes.iter().find(|change| change.rule == Rule::LiveConfiguration)?;
-    let (old_lines, new_lines) = (lines(change.before.as_ref()), lines(change.after.as_ref()));
-    let gone = old_lines.iter().filter(|line| !new_lines.contains(line));
-    let differing = gone.chain(new_lines.iter().filter(|line| !old_lines.contains(line)));
-    // What stands there no longer goes back to its default, unless it has become a matter of a restart.
-    let name = |line: &&str| line.split(' ').next().unwrap_or_default().to_owned();
-    let (settings, standing) = (new.live_settings(), new_lines.iter().map(name).collect::<Vec<_>>());
-    let mut names: Vec<String> = differing.map(name).collect();
-    names.retain(|name| standing.contains(name) || settings.contains_key(name));
+fn live(old: &Cluster, new: &Cluster, changes: &[Change]) -> Option<String> {
+    changes.iter().find(|change| change.rule == Rule::LiveConfiguration)?;
+    let (before, after) = (old.live_settings(), new.live_settings());
+    // What only one of two series knows comes and goes by a restart.
+    let differs = |(name, value): &(&String, &String)| before.get(*name).is_some_and(|before| before != *value);
+    let mut names: Vec<&str> = after.iter().filter(differs).map(|(name, _)| name.as_str()).collect();
+    if new.max_memory() != old.max_memory() && new.max_memory_percent != old.max_memory_percent {
+        names.push("maxmemory");
+    }
     names.sort_unstable();
-    names.dedup();
     if names.is_empty() {
         return None;
     }
     Some(format!("{}: set live on {} servers, no restart", names.join(", "), new.pods()))
-}
-
-/// The lines of a text that say something.
-fn lines(text: Option<&serde_json::Value>) -> Vec<&str> {
-    let text = text.and_then(serde_json::Value::as_str).unwrap_or_default();
-    text.lines().filter(|line| !line.starts_with('#')).collect()
 }
 
 fn volumes(old: &Cluster, new: &Cluster) -> Option<String> {

@@ -40,6 +40,12 @@ pub use view::{
     Template, View,
 };
 
+/// Whether slots of a cluster that was written to have no owner: they go to who holds their keys, by the word of the view.
+#[must_use]
+pub fn has_lost_slots(desired: &Desired, view: &View, now: Time) -> bool {
+    situation::Situation::of(desired, view, now).has_lost_slots()
+}
+
 /// What to do next, and what is open.
 #[must_use]
 pub fn plan(desired: &Desired, view: &View, now: Time) -> Plan {

@@ -281,7 +281,7 @@ impl fmt::Display for Trouble {
 impl Trouble {
     /// Whether it is why keys, and the pods that hold them, cannot leave.
     pub(crate) const fn holds_back(&self) -> bool {
-        matches!(self, Self::NoRoom { .. } | Self::MigrationFailing { .. } | Self::KeysLeft { .. })
+        matches!(self, Self::NoRoom { .. } | Self::MigrationFailing { .. } | Self::KeysLeft { .. } | Self::SyncTimedOut)
     }
 
     /// What to do about it.

@@ -145,6 +145,11 @@ impl<'a> Situation<'a> {
         members.max_by_key(|target| (self.owners.contains_key(&target.id), Reverse(target.pod)))
     }
 
+    /// Whether slots of a cluster that was written to have no owner.
+    pub(crate) fn has_lost_slots(&self) -> bool {
+        self.is_formed() && !self.unowned.is_empty() && !self.is_unused()
+    }
+
     /// Whether slots were handed out at all.
     pub(crate) fn is_formed(&self) -> bool {
         self.unowned.len() < SLOTS

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use crate::access::Secrets;
 use crate::agent::{Agent, Blind, Sighting};
 use crate::cli::CommandError;
-use crate::kubernetes::{Leadership, Source, lead};
+use crate::kubernetes::{Leadership, Revision, Source, lead};
 use crate::pace::{Pace, REST};
 use crate::perform::Outcome;
 use crate::report::{Events, Health, Metrics, Publisher, serve, stand, without_sight};
@@ -127,7 +127,10 @@ impl Watch {
             tracing::info!("{}", status.summary);
         }
         self.health.note(ready);
-        self.publish(status.clone());
+        // What has changed since is looked at again at once.
+        if self.agent.cache().revision().map(Revision::what) == sighting.revision.clone().map(Revision::what) {
+            self.publish(status.clone());
+        }
         self.status = status;
     }
 

@@ -44,6 +44,14 @@ pub struct Revision {
     pub version: String,
 }
 
+impl Revision {
+    /// Which object and which spec of it, whatever else was written.
+    #[must_use]
+    pub fn what(self) -> (String, i64) {
+        (self.uid, self.generation)
+    }
+}
+
 /// What should be, kept up to date by a watch.
 pub(super) enum Desired {
     Map(Store<ConfigMap>),

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use planner::{FailoverMode, Migration, NodeId, Role, SlotSet, Target};
+use planner::{FailoverMode, Migration, NodeId, Opinion, Role, Row, SlotSet, Target};
 use spec::names;
 use tokio::time::{Instant, sleep};
 
 use super::classic::Move;
 use super::{Performer, StepError};
-use crate::valkey::{AskError, Reply};
+use crate::valkey::{AskError, Reply, Table};
 
 /// How long a failover is watched: servers give it up after five seconds.
 const FAILOVER: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ impl Performer<'_> {
             let impatient = [(names::NODE_TIMEOUT.to_owned(), IMPATIENT_MS.to_owned())];
             self.configure(node, &impatient.into()).await?;
         }
-        if slots.overlaps(&self.taken(node)) {
+        if self.opinion(node).is_some_and(|opinion| slots.overlaps(&taken(&opinion.rows, node.id))) {
             return self.claim_slots(node, slots).await;
         }
         self.tell_slots(node, "ADDSLOTSRANGE", slots).await
@@ -53,21 +53,31 @@ impl Performer<'_> {
         self.tell(node, &arguments).await
     }
 
-    /// A new epoch first: what is claimed under it, nobody disputes. A server gives up only what it takes for another's.
+    /// A new epoch first: what is claimed under it, nobody disputes. A server gives up only what it takes for another's, and that is
+    /// looked at once more: who owns it by now may be another one, with keys of its own.
     pub(super) async fn claim_slots(&self, node: Target, slots: &SlotSet) -> Result<(), StepError> {
+        let (contact, connection) = self.node(node).await?;
+        let nodes = contact.noted(connection.ask("CLUSTER", &["NODES"]).await).await?.text("CLUSTER NODES")?;
+        let table = Table::read(&nodes, |_| None).map_err(|odd| odd_table(&odd))?;
+        let disputed = slots.and(&taken(&table.rows, node.id));
+        if table.rows.iter().any(|row| !self.has_seen(node, row, &disputed)) {
+            return Err(StepError::Changed("slots have another owner by now"));
+        }
         self.tell(node, &["BUMPEPOCH"]).await?;
-        let disputed = slots.and(&self.taken(node));
         if !disputed.is_empty() {
             self.tell_slots(node, "DELSLOTSRANGE", &disputed).await?;
         }
         self.tell_slots(node, "ADDSLOTSRANGE", slots).await
     }
 
-    /// The slots that a node takes for those of others.
-    fn taken(&self, node: Target) -> SlotSet {
-        let server = self.view.pods.get(&node.pod).and_then(planner::Pod::server);
-        let rows = server.and_then(|server| self.view.opinion(server)).into_iter().flat_map(|opinion| &opinion.rows);
-        rows.filter(|row| row.id != node.id).fold(SlotSet::EMPTY, |all, row| all.or(&row.slots))
+    /// Whether a node said the same of the owner of these slots when it was looked at.
+    fn has_seen(&self, node: Target, now: &Row, slots: &SlotSet) -> bool {
+        let then = self.opinion(node).and_then(|opinion| opinion.row(now.id));
+        then.map(|row| row.slots.and(slots)).unwrap_or_default() == now.slots.and(slots)
+    }
+
+    fn opinion(&self, node: Target) -> Option<&Opinion> {
+        self.view.pods.get(&node.pod).and_then(planner::Pod::server).and_then(|server| self.view.opinion(server))
     }
 
     /// Forgetting what is not known has been done before.
@@ -196,11 +206,19 @@ impl Performer<'_> {
             return Ok((Role::Primary, replicas(role)));
         }
         let nodes = contact.noted(connection.ask("CLUSTER", &["NODES"]).await).await?.text("CLUSTER NODES")?;
-        let table = crate::valkey::Table::read(&nodes, |_| None)
-            .map_err(|odd| AskError::Odd { command: "CLUSTER NODES", what: odd.to_string() })?;
+        let table = Table::read(&nodes, |_| None).map_err(|odd| odd_table(&odd))?;
         let role = table.own().and_then(|row| row.role).ok_or(StepError::Changed("it follows nobody that it knows"))?;
         Ok((role, 0))
     }
+}
+
+/// The slots that are said to be others'.
+fn taken(rows: &[Row], id: NodeId) -> SlotSet {
+    rows.iter().filter(|row| row.id != id).fold(SlotSet::EMPTY, |all, row| all.or(&row.slots))
+}
+
+fn odd_table(odd: &impl ToString) -> AskError {
+    AskError::Odd { command: "CLUSTER NODES", what: odd.to_string() }
 }
 
 /// First and last slot of each range, as words.

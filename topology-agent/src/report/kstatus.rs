@@ -37,7 +37,7 @@ fn sighting(plan: &Plan, settled: bool, is_rendered: bool) -> Sighting {
     let cluster = spec::read(spec, None).unwrap().remove(0).cluster;
     let wanted = Arc::new(Wanted { desired: Desired::of(&cluster), cluster });
     let (look, plan, hindrance) = (Look::default(), plan.clone(), None);
-    Sighting { wanted, generation: 7, is_rendered, settled, look, plan, hindrance, now: Time(0) }
+    Sighting { wanted, revision: None, generation: 7, is_rendered, settled, look, plan, hindrance, now: Time(0) }
 }
 
 fn status(sighting: &Sighting) -> Status {

@@ -92,8 +92,8 @@ impl Writer {
             }
             match self.write_one(report).await {
                 Ok(()) => pause = PAUSE,
-                // The next look is at what it is by now.
-                Err(ApiError::Conflict) => latest.mark_changed(),
+                // What has changed is looked at again, and told of then.
+                Err(error @ ApiError::Conflict) => tracing::debug!(%error, "the status was not written"),
                 Err(error) => {
                     tracing::warn!(%error, "the status was not written");
                     pause = (pause * 2).min(LONGEST_PAUSE);

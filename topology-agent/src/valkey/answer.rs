@@ -174,14 +174,15 @@ impl Heard {
 
     fn settings(&self, wanted: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let series = self.info.version().map(|version| version.series);
-        let spelled = |name: &String, reported: &String, wanted: &str| {
-            series.map_or_else(|| reported.clone(), |series| canonical(series, name, wanted, reported))
+        let spelled = |name: &String, reported: &String, wanted: &str| match series {
+            Some(series) => canonical(series, name, wanted, reported),
+            None => Some(reported.clone()),
         };
         // Its node time-out is left alone until it serves: see how slots are added.
         let is_ok = self.cluster.get("cluster_state") == Some("ok");
         let reported = self.config.iter().filter(|(name, _)| is_ok || *name != names::NODE_TIMEOUT);
         let both = reported.filter_map(|(name, reported)| Some((name, reported, wanted.get(name)?)));
-        both.map(|(name, reported, wanted)| (name.clone(), spelled(name, reported, wanted))).collect()
+        both.filter_map(|(name, reported, wanted)| Some((name.clone(), spelled(name, reported, wanted)?))).collect()
     }
 
     fn gauges(&self, role: Role) -> Gauges {

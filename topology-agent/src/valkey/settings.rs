@@ -4,16 +4,24 @@ use std::collections::BTreeSet;
 
 use spec::{Series, directives};
 
-/// What a server reports of a directive, in the words of what is wanted if the two mean the same.
+/// What a server reports of a directive, in the words of what is wanted if the two mean the same; none if a server of its series cannot
+/// change it while it runs.
 #[must_use]
-pub fn canonical(series: Series, name: &str, wanted: &str, reported: &str) -> String {
-    let spelled = directives::find(series, name).map_or_else(|| reported.to_owned(), |known| known.canonical(reported));
+pub fn canonical(series: Series, name: &str, wanted: &str, reported: &str) -> Option<String> {
+    if reported == wanted {
+        return Some(wanted.to_owned());
+    }
+    let spelled = match directives::find(series, name) {
+        Some(known) if !known.live => return None,
+        Some(known) => known.canonical(reported),
+        None => reported.to_owned(),
+    };
     let same = match name {
         "client-output-buffer-limit" => limits(&spelled).is_superset(&limits(wanted)),
         "notify-keyspace-events" => events(&spelled) == events(wanted),
         _ => spelled == wanted,
     };
-    if same { wanted.to_owned() } else { spelled }
+    Some(if same { wanted.to_owned() } else { spelled })
 }
 
 /// The limits of each class of clients. A server reports all classes, and a spec may name one.
@@ -66,7 +74,7 @@ mod tests {
             ),
         ];
         for (name, wanted, reported) in cases {
-            assert_eq!(canonical(Series::V9_1, name, wanted, reported), wanted);
+            assert_eq!(canonical(Series::V9_1, name, wanted, reported).unwrap(), wanted);
         }
     }
 
@@ -82,7 +90,13 @@ mod tests {
             ),
         ];
         for (name, wanted, reported) in cases {
-            assert_ne!(canonical(Series::V9_1, name, wanted, reported), wanted);
+            assert_ne!(canonical(Series::V9_1, name, wanted, reported).unwrap(), wanted);
         }
+    }
+
+    #[test]
+    fn what_a_server_reads_only_when_it_starts_is_not_asked_of_it() {
+        assert_eq!(canonical(Series::V8_1, "io-threads", "1", "4"), None);
+        assert_eq!(canonical(Series::V9_1, "io-threads", "1", "4"), Some("4".to_owned()));
     }
 }

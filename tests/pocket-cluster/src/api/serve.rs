@@ -84,7 +84,9 @@ async fn answer(cluster: &Arc<Cluster>, request: hyper::Request<Incoming>) -> Re
     if let Some(path) = head.uri.path().strip_prefix("/pocket/v1/") {
         return Ok(faults::answer(cluster, &subject, path, &body).await);
     }
-    match cluster.faults.befall(&subject, head.method != Method::GET).await {
+    // A lease is renewed as time goes by, whatever else is done.
+    let is_write = head.method != Method::GET && !head.uri.path().contains("/leases");
+    match cluster.faults.befall(&subject, is_write).await {
         Passage::Open => Ok(hear(cluster, &subject, &head, body, upgrade)),
         Passage::Refused(refusal) => Ok(refusal.into()),
         Passage::Lost(loss) => {

@@ -102,7 +102,7 @@ pub struct ApiFault {
     pub share: f64,
     /// How they fail: the code of the answer. The connection is cut where it is 0.
     pub code: u16,
-    /// Only requests that write count, and fail.
+    /// Only requests that write count, and fail; those about leases are none, for they come with time.
     pub writes_only: bool,
     /// How many are spared first.
     pub spared: u64,

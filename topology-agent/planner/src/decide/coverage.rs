@@ -16,7 +16,7 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
         return;
     }
     // What nobody ever wrote to is still being [formed](super::form).
-    if !situation.unowned.is_empty() && !situation.is_unused() {
+    if situation.has_lost_slots() {
         draft.unsettle();
         restore(situation, draft);
     }

@@ -45,14 +45,16 @@ fn role(situation: &Situation<'_>, id: NodeId) -> Option<RoleLabel> {
     }
 }
 
-/// Directives that differ from what should be. One server goes first, a replica if there is one: what it does not bear, the others are
-/// spared.
+/// Directives that differ from what should be. With each, one server goes first, a replica if there is one: what it does not bear, the
+/// others are spared.
 pub(super) fn settings(situation: &Situation<'_>, draft: &mut Draft) {
-    let proven = situation.view.servers().any(|(_, _, server)| differing(situation, server).next().is_none());
+    let is_proven = |(name, value): &(String, String)| {
+        situation.view.servers().any(|(_, _, server)| server.settings.get(name) == Some(value))
+    };
     let first = situation.view.servers().min_by_key(|(pod, _, server)| (server.role == Role::Primary, *pod));
     let first = first.map(|(pod, _, _)| pod);
     for (pod, about, server) in situation.view.servers() {
-        let differ = differing(situation, server).filter(|_| proven || Some(pod) == first);
+        let differ = differing(situation, server).filter(|setting| Some(pod) == first || is_proven(setting));
         let settings: BTreeMap<String, String> = differ.chain(max_memory(situation, about, server)).collect();
         if !settings.is_empty() {
             draft.step(Step::Configure { node: Target { pod, id: server.id }, settings });

@@ -6,7 +6,7 @@ use world::look::{NOW, look};
 use world::scenario::desired;
 
 use crate::support::{at_rest, id, server};
-use crate::{changing, decide, follow, migrations, told, trouble, uneven};
+use crate::{changing, decide, follow, migrations, moment, told, trouble, uneven};
 
 #[test]
 fn a_primary_hands_over_only_to_a_replica_that_serves_clients() {
@@ -178,4 +178,17 @@ fn a_volume_is_given_up_only_while_all_who_own_slots_answer() {
     assert_eq!(restarts(&view), ["restart pod 1 on an empty volume"]);
     view.pods.get_mut(&Ordinal(4)).unwrap().sight = Sight::Silent;
     assert_eq!(restarts(&view), [""; 0]);
+}
+
+/// Two replicas are to be one, and one that is to stay does not get in sync: what mends that may be the current template.
+#[test]
+fn pods_restart_though_one_cannot_leave_before_another_is_in_sync() {
+    let mut view = moment(desired(3, 2), &desired(3, 1), "reset pod 8");
+    let head = server(&mut view, 8).follows();
+    let stays = (0..6).find(|pod| server(&mut view, *pod).follows() == head).unwrap();
+    server(&mut view, stays).link = Link::Syncing;
+    view.pods.values_mut().for_each(|pod| pod.template = Template::Old);
+    view.pods.get_mut(&Ordinal(stays)).unwrap().unready = Some(Time(1));
+    let plan = plan(&Desired { canary: false, ..desired(3, 1) }, &view, NOW);
+    assert!(told(&plan).contains(&"restart pod 1".to_owned()), "{plan:?}");
 }
