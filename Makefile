@@ -15,7 +15,7 @@ CRDS ?= ../shared/data/crds
 
 .PHONY: demo demo-render test e2e soak test-large check bench build renderer programs servers kustomize prepare fuzz snapshots model model-mutants
 
-demo: build servers
+demo: prepare build servers
 	cargo build -p pocket-cluster
 	@tests/tools/demo $(RELEASE) $(AGENT) $(POCKET) target/valkey
 
@@ -47,9 +47,9 @@ soak: export MINUTES := $(MINUTES)
 soak: prepare servers kustomize build programs
 	$(TELL) -- --ignored --nocapture soak
 
-# A hundred nodes, ten minutes at rest, each request of the agent gone wrong, and what takes minutes otherwise.
+# A hundred nodes, each request of the agent gone wrong, and what takes minutes otherwise.
 test-large: prepare servers kustomize build programs
-	REST_MINUTES=10 POINTS=12 $(STORIES) -- --include-ignored hundred at_rest_no_server forgotten whichever
+	POINTS=12 $(STORIES) -- --include-ignored hundred forgotten whichever
 
 check: prepare
 	cargo fmt --all --check
@@ -79,6 +79,8 @@ model-mutants:
 
 build: renderer
 	$(STATIC) cargo build --profile small --target $(HOST) -p valkey-topology-agent
+	@# Small: no more than 12 MiB.
+	test "$$(stat --format %s $(AGENT))" -le 12582912
 
 renderer:
 	$(STATIC) cargo build --release --target $(HOST) -p valkey-render

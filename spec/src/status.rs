@@ -179,3 +179,24 @@ impl Secrets {
         Self { password, authority }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_told_which_secrets_they_need() {
+        let secrets = |tls: &str, auth: &str| {
+            let head =
+                "apiVersion: valkey-gitops.dev/v1alpha1\nkind: ValkeyCluster\nmetadata: {name: a, namespace: b}\n";
+            let text = format!("{head}spec: {{version: \"9.1\", tls: {tls}, auth: {auth}}}\n");
+            let Secrets { password, authority } = Secrets::of(&crate::read(&text, None).unwrap().remove(0).cluster);
+            [password, authority].map(|secret| secret.map(|secret| format!("{} {}", secret.name, secret.key)))
+        };
+        let words = |words: [&str; 2]| words.map(|words| Some(words.to_owned()));
+        let issued = "{issuerRef: {name: c, kind: Issuer}}";
+        assert_eq!(secrets(issued, "{passwordSecret: {name: d}}"), words(["d password", "a-tls ca.crt"]));
+        assert_eq!(secrets("{secretName: e}", "{passwordSecret: {name: d, key: f}}"), words(["d f", "e ca.crt"]));
+        assert_eq!(secrets("{disabled: true}", "{disabled: true}"), [None, None]);
+    }
+}

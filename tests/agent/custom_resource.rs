@@ -169,3 +169,19 @@ fn a_spec_that_was_not_rendered_is_told_and_one_that_is_wrong_is_a_failure() {
     story.until_at_rest();
     assert_eq!(kstatus(&story.object().unwrap()), "Current");
 }
+
+/// Nothing is rendered for it.
+#[test]
+fn a_cluster_grows_by_kubectl_scale() {
+    let mut story = begin();
+    story.apply();
+    story.until_at_rest();
+    story.kubectl("scale vkc/small --replicas=4");
+    story.write(&[("/spec/shards", json!(4))]);
+    wait("a fourth shard", || {
+        let object = story.object()?;
+        let is_there = object["status"]["shardCount"] == 4 && kstatus(&object) == "Current";
+        if is_there { Ok(()) } else { Err(object["status"].to_string()) }
+    });
+    every_server_says_so(&story);
+}

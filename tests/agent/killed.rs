@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::thread::{self, sleep};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pocket_cluster::Fault;
 use serde_json::Value;
@@ -85,4 +85,25 @@ fn of_two_agents_one_acts_and_the_other_only_when_the_first_is_gone() {
         assert_eq!(holder(&story).unwrap(), second);
         assert_eq!(told_by(&story, &first), told_before);
     });
+}
+
+/// Told to stop, it gives the lease back, and nobody waits for that to end.
+#[test]
+fn an_agent_that_is_told_to_stop_in_the_midst_of_its_work_leaves_it_to_the_next_at_once() {
+    let mut story = Story::begin(&open());
+    story.until_at_rest();
+    let first = holder(&story).unwrap();
+    story.write_keys("small-0", 1000);
+    story.change(&[("/spec/shards", serde_json::json!(4))]);
+    wait("slots to move", || if story.has_told("Migrate") { Ok(()) } else { Err(format!("{:?}", story.told())) });
+    story.kubectl(&format!("delete pod {first} --wait=false"));
+    let told = Instant::now();
+    let second = wait("another holder", || match holder(&story)? {
+        holder if holder == first || holder.is_empty() => Err(holder),
+        holder => Ok(holder),
+    });
+    assert!(told.elapsed() < Duration::from_secs(12), "{second} after {:?}", told.elapsed());
+    story.until_at_rest();
+    every_server_says_so(&story);
+    story.has_keys("small-7", 1000);
 }

@@ -1,7 +1,6 @@
 //! Nothing is to be done, and nothing is done.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -27,11 +26,8 @@ const READS: [&str; 13] = [
     "role",
 ];
 
-/// Longer where `REST_MINUTES` says so.
-fn period() -> Duration {
-    let minutes = env::var("REST_MINUTES").ok().map(|minutes| Duration::from_mins(minutes.parse().unwrap()));
-    minutes.unwrap_or(Duration::from_secs(30))
-}
+/// Long enough for whatever is done every few minutes.
+const PERIOD: Duration = Duration::from_mins(10);
 
 /// How often each command was called on each server.
 fn calls(story: &Story) -> BTreeMap<(String, String), String> {
@@ -71,7 +67,7 @@ fn at_rest_no_server_is_told_to_change_anything_and_nothing_is_written() {
     story.until_at_rest();
     until_all_is_written(&story);
     let (calls_before, versions_before, writes_before) = (calls(&story), versions(&story), story.writes());
-    sleep(period());
+    sleep(PERIOD);
     let called = calls(&story).into_iter().filter(|(command, count)| calls_before.get(command) != Some(count));
     let called: BTreeSet<String> = called.map(|((_, command), _)| command).collect();
     assert!(called.contains("cluster|nodes"), "the agent looks: {called:?}");

@@ -35,6 +35,7 @@ fn a_password_that_servers_do_not_take_is_told_and_nothing_is_done_until_it_is_r
     story.set_password("two\nlines");
     story.kill(&story.agent_pod());
     says_and_does_nothing(&story, "its server does not take the password");
+    story.until_told("Stuck");
     story.set_password(PASSWORD);
     story.until_at_rest();
     every_server_says_so(&story);
@@ -57,6 +58,14 @@ fn an_authority_that_has_not_signed_the_servers_is_told_and_nothing_is_done_unti
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"ca.crt": stranger()}});
     story.place.apply(&secret.to_string()).unwrap();
     says_and_does_nothing(&story, "certificate");
+    wait("an event that says so", || {
+        let events = story.events();
+        if events.iter().any(|(_, note)| note.contains("certificate is refused")) {
+            Ok(())
+        } else {
+            Err(format!("{events:?}"))
+        }
+    });
     story.inject(&Fault::Renew { certificate: story.cluster.name.to_string() });
     story.until_at_rest();
     every_server_says_so(&story);

@@ -176,7 +176,8 @@ impl Agent {
             Blind::OddDesired(first.unwrap_or_default())
         };
         let read = spec::read(&written.text, None).map_err(odd)?;
-        let mut cluster = read.into_iter().next().ok_or_else(|| odd(Vec::new()))?.cluster;
+        let ours = read.into_iter().find(|read| read.cluster.name == *self.cache.cluster());
+        let mut cluster = ours.ok_or_else(|| Blind::OddDesired(format!("it has no {}", self.cache.cluster())))?.cluster;
         cluster.upgrade.paused |= written.is_paused;
         let desired = Desired::of(&cluster);
         let wanted = Arc::new(Wanted { cluster, desired });

@@ -74,12 +74,35 @@ pub(crate) struct Place {
     /// Its namespace; that of the pod or of the kubeconfig's context unless told otherwise
     #[arg(long, env = "POD_NAMESPACE")]
     pub(crate) namespace: Option<String>,
-    /// Where it is written what should be
-    #[arg(long, value_enum, default_value_t = Source::ConfigMap, env = "VALKEY_DESIRED_STATE")]
-    pub(crate) desired_state: Source,
+    /// In which object it is written what should be
+    #[arg(long, value_enum, default_value_t = DesiredState::ConfigMap, env = "VALKEY_DESIRED_STATE")]
+    pub(crate) desired_state: DesiredState,
+    /// A file of specs to go by instead, as one that is not applied yet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) spec: Option<PathBuf>,
     /// A folder with auth/password and tls/{ca.crt,tls.crt,tls.key}, where they are not mounted as the rendered Deployment does
     #[arg(long)]
     pub(crate) secrets: Option<PathBuf>,
+}
+
+impl Place {
+    /// Where it is written what should be.
+    pub(crate) fn source(&self) -> Source {
+        match (&self.spec, self.desired_state) {
+            (Some(path), _) => Source::File(path.clone()),
+            (None, DesiredState::ConfigMap) => Source::ConfigMap,
+            (None, DesiredState::CustomResource) => Source::CustomResource,
+        }
+    }
+}
+
+/// In which object it is written what should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DesiredState {
+    /// A ConfigMap.
+    ConfigMap,
+    /// A `ValkeyCluster`.
+    CustomResource,
 }
 
 /// How to print.

@@ -58,7 +58,7 @@ async fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Run { place, log_level, log_format, port, identity } => {
             log(log_level, log_format);
             let client = client(&place).await?;
-            run::run(client, &place.cluster, place.desired_state, folders(&place), identity, port).await?;
+            run::run(client, &place.cluster, place.source(), folders(&place), identity, port).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Plan { place } => Ok(plan::plan(&look(&place).await?)),
@@ -74,7 +74,7 @@ async fn look(place: &Place) -> Result<Sighting, CommandError> {
     let is_inside = is_inside();
     let route = if is_inside { Route::Straight } else { Route::through(&client) };
     let secrets = if is_inside || place.secrets.is_some() { folders(place) } else { Secrets::stored(&client) };
-    one_look(&client, &place.cluster, place.desired_state, secrets, route).await
+    one_look(&client, &place.cluster, place.source(), secrets, route).await
 }
 
 /// Where there is no kubeconfig, only a pod has a way to the API server.

@@ -37,8 +37,8 @@ pub(crate) async fn run(
     let (leadership, release, stop) = (Leadership::default(), Arc::new(Notify::new()), Stop::default());
     let metrics = Metrics::new(client.default_namespace(), cluster);
     let mut watch = Watch {
+        publisher: Publisher::new(client.clone(), cluster, &source, leadership.clone()),
         agent: Agent::new(&client, cluster, source, secrets, Route::Straight, leadership.clone()),
-        publisher: Publisher::new(client.clone(), cluster, source, leadership.clone()),
         events: Events::new(client.clone(), identity.clone()),
         health: Health::default(),
         metrics,
@@ -156,7 +156,7 @@ impl Watch {
     fn tell_outcomes(&mut self, sighting: &Sighting, outcomes: &[Outcome]) {
         self.metrics.note_outcomes(outcomes);
         if let Some(set) = self.agent.cache().set() {
-            self.events.tell(&set, &sighting.plan, outcomes);
+            self.events.tell(&set, &sighting.plan, &sighting.look.failures, outcomes);
         }
         for Outcome { step, took, pause: _, result } in outcomes {
             let (kind, took) = (step.kind(), took.as_millis());

@@ -1,8 +1,9 @@
 //! Where it is written what should be.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::ValueEnum;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::reflector::Store;
 use kube::runtime::watcher;
@@ -14,12 +15,14 @@ use super::object::CustomResource;
 use super::watch::{Broken, WATCH_SECONDS, keep};
 
 /// Where it is written what should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// In a ConfigMap.
     ConfigMap,
     /// In a `ValkeyCluster`.
     CustomResource,
+    /// In a file that is not applied, or not yet.
+    File(PathBuf),
 }
 
 /// What should be, as it is written.
@@ -56,6 +59,7 @@ impl Revision {
 pub(super) enum Desired {
     Map(Store<ConfigMap>),
     Object(Store<CustomResource>),
+    File(PathBuf),
 }
 
 impl Desired {
@@ -76,6 +80,7 @@ impl Desired {
             Source::CustomResource => {
                 Self::Object(keep(Api::default_namespaced(client), named(cluster.as_str()), changed, broken))
             }
+            Source::File(path) => Self::File(path),
         }
     }
 
@@ -83,6 +88,7 @@ impl Desired {
         match self {
             Self::Map(store) => store.wait_until_ready().await,
             Self::Object(store) => store.wait_until_ready().await,
+            Self::File(_) => Ok(()),
         }
     }
 
@@ -91,6 +97,7 @@ impl Desired {
         match self {
             Self::Map(_) => format!("ConfigMap {}", names::desired(cluster)),
             Self::Object(_) => format!("ValkeyCluster {cluster}"),
+            Self::File(path) => format!("file {}", path.display()),
         }
     }
 
@@ -107,13 +114,17 @@ impl Desired {
                 let revision = Some(object.revision());
                 Some(Written { text: object.text(), is_paused: object.is_paused(), revision })
             }
+            Self::File(path) => {
+                let text = fs::read_to_string(path).ok()?;
+                Some(Written { text, is_paused: false, revision: None })
+            }
         }
     }
 
     /// The revision of what is written, without the text of it.
     pub(super) fn revision(&self) -> Option<Revision> {
         match self {
-            Self::Map(_) => None,
+            Self::Map(_) | Self::File(_) => None,
             Self::Object(store) => store.state().first().map(|object| object.revision()),
         }
     }

@@ -46,6 +46,13 @@ impl Leadership {
         self.until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
     }
 
+    /// Waits until it is not: what it was begun by is then broken off.
+    pub async fn lost(&self) {
+        while self.holds() {
+            sleep(SOON).await;
+        }
+    }
+
     /// Waits for it to begin or end.
     pub async fn changed(&self) {
         self.changed.notified().await;

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use super::api::ApiError;
 use super::desired::{Desired, Revision, Source, Written};
 use super::pods::{PodFacts, facts, ordinal};
+use crate::pace::jittered;
 
 /// How long the first lists may take.
 const FIRST: Duration = Duration::from_mins(1);
@@ -44,7 +45,7 @@ impl Iterator for Pauses {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let pause = Self::FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(Self::LONGEST);
+        let pause = jittered(Self::FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(Self::LONGEST));
         self.failures = self.failures.saturating_add(1);
         note(&self.broken, Some(Instant::now() + pause + TRIAL));
         Some(pause)
@@ -115,6 +116,12 @@ impl Cache {
     pub fn is_current(&self) -> bool {
         let until = |broken: &Broken| *broken.lock().unwrap_or_else(PoisonError::into_inner);
         self.broken.iter().filter_map(until).all(|until| until < Instant::now())
+    }
+
+    /// The name of the cluster.
+    #[must_use]
+    pub const fn cluster(&self) -> &ClusterName {
+        &self.cluster
     }
 
     /// What the object is called that says what should be.

@@ -77,7 +77,11 @@ impl Performer<'_> {
     pub async fn round(&self, steps: &[Step]) -> Vec<Outcome> {
         let each = steps.iter().map(|step| async {
             let begun = tokio::time::Instant::now();
-            let (pause, result) = match self.step(step).await {
+            let done = tokio::select! {
+                done = self.step(step) => done,
+                () = self.leadership.lost() => Err(StepError::NotLeading),
+            };
+            let (pause, result) = match done {
                 Ok(pause) => (pause, Ok(())),
                 Err(error) => (None, Err(error)),
             };

@@ -3,7 +3,7 @@
 //! They are of the core group: whoever administers a namespace has a right to those there, and none to those of `events.k8s.io`, and
 //! nobody can give the agent a right that he does not have.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{self, EventSource, ObjectReference};
@@ -11,11 +11,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource};
-use planner::{Matter, Plan};
+use planner::{Matter, Ordinal, Plan};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::kubernetes::{ApiError, FIELD_MANAGER, bounded};
 use crate::perform::Outcome;
+use crate::valkey::AskError;
 
 /// How many events wait to be written; beyond that, they are dropped, for they must hold nothing up.
 const MOST: usize = 512;
@@ -39,14 +40,22 @@ impl Events {
         Self { sender, told: BTreeSet::new() }
     }
 
-    /// Tells what was done, and what newly needs help.
-    pub fn tell(&mut self, set: &StatefulSet, plan: &Plan, outcomes: &[Outcome]) {
+    /// Tells what was done, what newly needs help, and which servers do not talk to the agent.
+    pub fn tell(
+        &mut self,
+        set: &StatefulSet,
+        plan: &Plan,
+        failures: &BTreeMap<Ordinal, AskError>,
+        outcomes: &[Outcome],
+    ) {
         let about = set.object_ref(&());
         for outcome in outcomes {
             self.send(&about, done(outcome));
         }
         let stuck = |matter: &&Matter| matches!(matter, Matter::Stuck { .. });
-        let needed: BTreeSet<String> = plan.matters().iter().filter(stuck).map(ToString::to_string).collect();
+        let stuck = plan.matters().iter().filter(stuck).map(ToString::to_string);
+        let refused = failures.iter().filter(|(_, error)| !error.is_passing());
+        let needed: BTreeSet<String> = stuck.chain(refused.map(|(pod, error)| format!("{pod}: {error}"))).collect();
         self.told.retain(|told| needed.contains(told));
         for help in needed {
             self.tell_once(&about, "Stuck", "Plan", help);

@@ -50,10 +50,10 @@ impl Report {
 impl Publisher {
     /// Begins to write. The task ends with the runtime.
     #[must_use]
-    pub fn new(client: Client, cluster: &ClusterName, source: Source, leadership: Leadership) -> Self {
+    pub fn new(client: Client, cluster: &ClusterName, source: &Source, leadership: Leadership) -> Self {
         let (latest, receiver) = watch::channel(None);
         let place = match source {
-            Source::ConfigMap => Place::Map(Api::default_namespaced(client)),
+            Source::ConfigMap | Source::File(_) => Place::Map(Api::default_namespaced(client)),
             Source::CustomResource => Place::Object(Api::default_namespaced(client)),
         };
         let writer = Writer { place, cluster: cluster.clone(), leadership, written: None };

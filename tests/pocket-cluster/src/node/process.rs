@@ -65,6 +65,10 @@ impl Plan {
             "--ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/sbin /sbin --symlink usr/lib /lib",
         ));
         arguments.extend(words("--symlink usr/lib64 /lib64 --dev /dev --proc /proc --dir /etc --dir /run --dir /var"));
+        // Before the image, whose own folder may lie in the machine's.
+        if !self.read_only_root {
+            arguments.extend(words("--tmpfs /tmp"));
+        }
         let image = self.image.display().to_string();
         // Programs may name their own folder.
         arguments.extend(["--ro-bind".into(), image.clone(), "/usr/local/bin".into()]);
@@ -73,9 +77,6 @@ impl Plan {
         arguments.extend(words("--symlink names/hosts /etc/hosts --ro-bind /run/pocket/etc/passwd /etc/passwd"));
         arguments.extend(words("--ro-bind /run/pocket/etc/nsswitch.conf /etc/nsswitch.conf"));
         arguments.extend(words("--ro-bind /run/pocket/etc/host.conf /etc/host.conf"));
-        if !self.read_only_root {
-            arguments.extend(words("--tmpfs /tmp"));
-        }
         for Bind { from, to, read_only } in &self.binds {
             let how = if *read_only { "--ro-bind" } else { "--bind" };
             arguments.extend([how.into(), from.display().to_string(), to.clone()]);
