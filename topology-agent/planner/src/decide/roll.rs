@@ -115,21 +115,22 @@ fn is_well(situation: &Situation<'_>, pod: &Pod) -> bool {
 
 /// The shards in which a pod may restart now. With a canary, the first goes alone; after that, a quarter of them side by side.
 fn eligible<'a>(situation: &Situation<'_>, layout: &'a Layout) -> Vec<&'a Shard> {
-    let count = |shard: &Shard, template: Template| {
-        serving(situation, shard).filter(|(_, _, pod)| pod.template == template).count()
-    };
-    let mut unfinished: Vec<&Shard> = layout.shards.iter().filter(|shard| count(shard, Template::Old) > 0).collect();
-    let is_done = |shard: &Shard| count(shard, Template::Old) == 0 && count(shard, Template::Current) > 0;
-    let some_done = layout.shards.iter().any(is_done);
-    unfinished.sort_by_key(|shard| (std::cmp::Reverse(count(shard, Template::Current)), shard.number));
+    let counted = layout.shards.iter().map(|shard| {
+        let old = serving(situation, shard).filter(|(_, _, pod)| pod.template == Template::Old).count();
+        (shard, old, serving(situation, shard).count() - old)
+    });
+    let (unfinished, others): (Vec<_>, Vec<_>) = counted.partition(|(_, old, _)| *old > 0);
+    let some_done = others.iter().any(|(_, _, current)| *current > 0);
+    let mut unfinished: Vec<(&Shard, usize)> =
+        unfinished.into_iter().map(|(shard, _, current)| (shard, current)).collect();
+    unfinished.sort_by_key(|(shard, current)| (std::cmp::Reverse(*current), shard.number));
     let at_once = match situation.desired.replicas {
         // Without replicas each restart takes a vote away.
         0 => 1,
         _ if situation.desired.canary && !some_done => 1,
         _ => (layout.shards.len() / 4).max(2),
     };
-    unfinished.truncate(at_once);
-    unfinished
+    unfinished.into_iter().take(at_once).map(|(shard, _)| shard).collect()
 }
 
 /// The members that serve a shard by now: others may be bound yet to one that dissolves, and restart after that.
