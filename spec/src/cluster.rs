@@ -203,12 +203,7 @@ impl Cluster {
     /// compared.
     #[must_use]
     pub fn live_settings(&self) -> BTreeMap<String, String> {
-        let completed = |(directive, value): (Directive, String)| {
-            let value = directive.completed(&value);
-            (directive, value)
-        };
-        let chosen = self.live_directives().into_iter().map(completed);
-        let all = config::live_defaults(self.version.series).chain(chosen);
+        let all = config::live_defaults(self.version.series).chain(self.live_directives());
         all.map(|(directive, value)| (directive.name.to_owned(), directive.canonical(&value))).collect()
     }
 

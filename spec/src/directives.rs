@@ -72,14 +72,6 @@ impl fmt::Display for DirectiveKind {
     }
 }
 
-/// Each class of clients with its three limits.
-fn classes(value: &str) -> impl Iterator<Item = (String, String)> {
-    let words: Vec<&str> = value.split_whitespace().collect();
-    let class = |word: &str| if word == "slave" { "replica".to_owned() } else { word.to_ascii_lowercase() };
-    let classes = words.chunks(4).filter_map(|group| group.split_first());
-    classes.map(|(first, limits)| (class(first), limits.join(" "))).collect::<Vec<_>>().into_iter()
-}
-
 /// The locales that every image has; with any other, a server may not start.
 const LOCALES: [&str; 3] = ["C", "POSIX", "C.UTF-8"];
 
@@ -197,12 +189,16 @@ impl Directive {
             }
             DirectiveKind::Choices(_) => sorted_words(),
             DirectiveKind::Flags(_) => {
+                // Of events, `A` stands for most classes.
+                let value =
+                    if self.name == "notify-keyspace-events" { &value.replace('A', "g$lshzxetd") } else { value };
                 let mut flags: Vec<char> = value.chars().collect();
                 flags.sort_unstable();
                 flags.dedup();
                 flags.into_iter().collect()
             }
             DirectiveKind::Octal => value.trim_start_matches('0').to_owned(),
+            DirectiveKind::Words if self.name == "client-output-buffer-limit" => self.limits(value),
             DirectiveKind::Words => value.split_whitespace().collect::<Vec<_>>().join(" "),
             DirectiveKind::YesNo | DirectiveKind::Integer(_) | DirectiveKind::Choice(_) | DirectiveKind::Text => {
                 value.to_owned()
@@ -210,13 +206,17 @@ impl Directive {
         }
     }
 
-    /// A value with all that it means: classes of clients whose limits it does not name keep their defaults.
-    pub(crate) fn completed(&self, value: &str) -> String {
-        if self.name != "client-output-buffer-limit" {
-            return value.to_owned();
-        }
-        let limits: BTreeMap<String, String> = classes(self.default).chain(classes(value)).collect();
-        limits.into_iter().map(|(class, limits)| format!("{class} {limits}")).collect::<Vec<_>>().join(" ")
+    /// The limits of every class of clients: those that a value does not name keep their defaults.
+    fn limits(&self, value: &str) -> String {
+        let words: Vec<&str> = self.default.split_whitespace().chain(value.split_whitespace()).collect();
+        let class = |word: &str| if word == "slave" { "replica".to_owned() } else { word.to_ascii_lowercase() };
+        let limit = |word: &&str| bytes(word).map_or_else(|| (*word).to_owned(), |bytes| bytes.to_string());
+        let limits: BTreeMap<String, Vec<String>> = words
+            .chunks(4)
+            .filter_map(|group| group.split_first())
+            .map(|(first, limits)| (class(first), limits.iter().map(limit).collect()))
+            .collect();
+        limits.into_iter().map(|(class, limits)| format!("{class} {}", limits.join(" "))).collect::<Vec<_>>().join(" ")
     }
 
     /// The line of `valkey.conf` that sets it.
@@ -345,9 +345,9 @@ mod tests {
     #[test]
     fn limits_that_are_not_named_are_those_of_a_server_that_is_not_told_otherwise() {
         let limits = find(Series::V9_1, "client-output-buffer-limit").unwrap();
-        let completed = "normal 0 0 0 pubsub 33554432 8388608 60 replica 512mb 128mb 60";
-        assert_eq!(limits.completed("slave 512mb 128mb 60"), completed);
-        assert_eq!(limits.completed(limits.default).split(' ').count(), limits.default.split(' ').count());
+        let all = "normal 0 0 0 pubsub 33554432 8388608 60 replica 536870912 134217728 60";
+        assert_eq!(limits.canonical("slave 512mb 128mb 60"), all);
+        assert_eq!(limits.canonical(limits.default).split(' ').count(), limits.default.split(' ').count());
     }
 
     #[test]

@@ -126,7 +126,7 @@ fn live(old: &Cluster, new: &Cluster, changes: &[Change]) -> Option<String> {
     // What only one of two series knows comes and goes by a restart.
     let differs = |(name, value): &(&String, &String)| before.get(*name).is_some_and(|before| before != *value);
     let mut names: Vec<&str> = after.iter().filter(differs).map(|(name, _)| name.as_str()).collect();
-    if new.max_memory() != old.max_memory() && new.max_memory_percent != old.max_memory_percent {
+    if new.max_memory().is_some() && new.max_memory_percent != old.max_memory_percent {
         names.push("maxmemory");
     }
     names.sort_unstable();

@@ -1,6 +1,6 @@
 //! What restarts nothing and moves nothing: labels, sizes of volumes, directives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::draft::Draft;
 use crate::id::NodeId;
@@ -51,10 +51,13 @@ pub(super) fn settings(situation: &Situation<'_>, draft: &mut Draft) {
     let is_proven = |(name, value): &(String, String)| {
         situation.view.servers().any(|(_, _, server)| server.settings.get(name) == Some(value))
     };
+    let mut proven: BTreeSet<(String, String)> =
+        situation.view.servers().flat_map(|(_, _, server)| differing(situation, server)).collect();
+    proven.retain(is_proven);
     let first = situation.view.servers().min_by_key(|(pod, _, server)| (server.role == Role::Primary, *pod));
     let first = first.map(|(pod, _, _)| pod);
     for (pod, about, server) in situation.view.servers() {
-        let differ = differing(situation, server).filter(|setting| Some(pod) == first || is_proven(setting));
+        let differ = differing(situation, server).filter(|setting| Some(pod) == first || proven.contains(setting));
         let settings: BTreeMap<String, String> = differ.chain(max_memory(situation, about, server)).collect();
         if !settings.is_empty() {
             draft.step(Step::Configure { node: Target { pod, id: server.id }, settings });
