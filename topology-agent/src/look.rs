@@ -134,10 +134,9 @@ impl Contact {
         let limit = if silent.is_multiple_of(PATIENT_EVERY) { self.route.patience(LONGEST) } else { IMPATIENT };
         let answer = timeout(limit, self.ask_without_limit(wanted)).await.unwrap_or(Err(AskError::TimedOut));
         let answer = self.noted(answer).await;
-        let passing =
-            answer.as_ref().is_err_and(|error| matches!(error, AskError::Unreachable(_) | AskError::TimedOut));
+        let is_silent = answer.as_ref().is_err_and(AskError::is_silence);
         let mut state = self.state.lock().await;
-        state.silent = if passing { silent.saturating_add(1) } else { 0 };
+        state.silent = if is_silent { silent.saturating_add(1) } else { 0 };
         if answer.is_ok() {
             state.answered = wanted.now;
         }

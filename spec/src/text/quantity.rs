@@ -29,10 +29,16 @@ text_type!(
 );
 
 impl Quantity {
+    /// So many bytes, to be written in powers of 1024.
+    #[must_use]
+    pub const fn bytes(count: u64) -> Self {
+        Self { nanos: count as i128 * ONE, binary: true }
+    }
+
     /// So many mebibytes.
     #[must_use]
     pub const fn mebibytes(count: u32) -> Self {
-        Self { nanos: count as i128 * 1024 * 1024 * ONE, binary: true }
+        Self::bytes(count as u64 * 1024 * 1024)
     }
 
     /// So many thousandths of a core.

@@ -22,6 +22,9 @@ use crate::route::Route;
 /// How long a round that has begun may still take when the agent is told to stop.
 const LAST_ROUND: Duration = Duration::from_secs(15);
 
+/// How long the API server may be away without a word about it: a watch that breaks begins anew within seconds.
+const AWAY: Duration = Duration::from_secs(10);
+
 /// Looks after a cluster until it is told to stop.
 ///
 /// # Errors
@@ -45,6 +48,7 @@ pub(crate) async fn run(
         leadership: leadership.clone(),
         pace: Pace::default(),
         status: Status::default(),
+        unheard: None,
     };
     serve(port, watch.health.clone(), watch.metrics.clone())?;
     let lease = tokio::spawn(lead(client, names::agent(cluster), identity, leadership, Arc::clone(&release)));
@@ -65,6 +69,8 @@ struct Watch {
     leadership: Leadership,
     pace: Pace,
     status: Status,
+    /// Since when the API server is not heard of.
+    unheard: Option<Instant>,
 }
 
 impl Watch {
@@ -105,6 +111,7 @@ impl Watch {
             Err(blind) => return self.tell_blind(&blind),
         };
         self.tell(&sighting, begun.elapsed());
+        self.tell_return();
         if !self.leadership.holds() {
             return REST;
         }
@@ -151,6 +158,18 @@ impl Watch {
         let generation = self.agent.cache().revision().map(|revision| revision.generation);
         self.publish(without_sight(&self.status, blind, generation));
         self.pace.after_nothing()
+    }
+
+    /// Whoever led when the API server was last heard of tells how long that is ago, when it is heard again.
+    fn tell_return(&mut self) {
+        if !self.agent.cache().is_current() {
+            self.unheard = self.unheard.or_else(|| self.leadership.holds().then(Instant::now));
+        } else if let Some(since) = self.unheard.take()
+            && since.elapsed() > AWAY
+            && let Some(set) = self.agent.cache().set()
+        {
+            self.events.tell_return(&set, since.elapsed());
+        }
     }
 
     fn tell_outcomes(&mut self, sighting: &Sighting, outcomes: &[Outcome]) {

@@ -6,7 +6,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client};
 use planner::{Labels, Ordinal, RoleLabel};
 use serde_json::json;
-use spec::{ClusterName, names};
+use spec::{ClusterName, Quantity, names};
 
 use super::api::{ApiError, bounded};
 
@@ -85,7 +85,7 @@ impl Actions {
     /// # Errors
     /// The API server does not do it.
     pub async fn grow(&self, pod: Ordinal, bytes: u64) -> Result<(), ApiError> {
-        let storage = json!({"storage": bytes.to_string()});
+        let storage = json!({"storage": Quantity::bytes(bytes).to_string()});
         let patch = Patch::Merge(json!({"spec": {"resources": {"requests": storage}}}));
         bounded(self.claims.patch(&names::claim(&self.cluster, pod.0), &parameters(), &patch)).await.map(drop)
     }

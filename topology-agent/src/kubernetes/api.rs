@@ -23,6 +23,9 @@ pub enum ApiError {
     /// The agent may not do that.
     #[error("the API server forbids it: {0}")]
     Forbidden(String),
+    /// It is not a request that the API server takes, now or later.
+    #[error("the API server refuses it: {0}")]
+    Refused(String),
     /// Anything else.
     #[error("the API server answered: {0}")]
     Failed(String),
@@ -34,7 +37,7 @@ impl ApiError {
     pub const fn is_passing(&self) -> bool {
         match self {
             Self::TimedOut | Self::Conflict | Self::Failed(_) => true,
-            Self::Missing | Self::Forbidden(_) => false,
+            Self::Missing | Self::Forbidden(_) | Self::Refused(_) => false,
         }
     }
 }
@@ -42,9 +45,13 @@ impl ApiError {
 impl From<kube::Error> for ApiError {
     fn from(error: kube::Error) -> Self {
         match error {
-            kube::Error::Api(status) if status.code == 409 => Self::Conflict,
-            kube::Error::Api(status) if status.code == 404 => Self::Missing,
-            kube::Error::Api(status) if status.code == 403 || status.code == 401 => Self::Forbidden(status.message),
+            kube::Error::Api(status) => match status.code {
+                409 => Self::Conflict,
+                404 => Self::Missing,
+                401 | 403 => Self::Forbidden(status.message),
+                400 | 405 | 413 | 415 | 422 => Self::Refused(status.message),
+                _ => Self::Failed(status.to_string()),
+            },
             other => Self::Failed(other.to_string()),
         }
     }

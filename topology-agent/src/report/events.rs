@@ -4,6 +4,7 @@
 //! nobody can give the agent a right that he does not have.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{self, EventSource, ObjectReference};
@@ -13,8 +14,10 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource};
 use planner::{Matter, Ordinal, Plan};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::sleep;
 
 use crate::kubernetes::{ApiError, FIELD_MANAGER, bounded};
+use crate::pace::jittered;
 use crate::perform::Outcome;
 use crate::valkey::AskError;
 
@@ -24,11 +27,20 @@ const MOST: usize = 512;
 const SERIES: SignedDuration = SignedDuration::from_mins(6);
 /// How many bytes the API server takes of what one says.
 const LONGEST_NOTE: usize = 1024;
+/// How long an event is tried for: what happened while the API server was away is told when it is back.
+const PATIENCE: Duration = Duration::from_mins(10);
+/// How long to pause after the first try that failed, and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long a server may give no answer before that is told: longer than a start or a restart takes.
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// Writes events without anyone waiting for them.
 pub struct Events {
     sender: Sender<(ObjectReference, Event)>,
     told: BTreeSet<String>,
+    /// Since when a server has given no answer.
+    silent: BTreeMap<Ordinal, Instant>,
 }
 
 impl Events {
@@ -37,7 +49,7 @@ impl Events {
     pub fn new(client: Client, instance: String) -> Self {
         let (sender, receiver) = channel(MOST);
         tokio::spawn(write(client, instance, receiver));
-        Self { sender, told: BTreeSet::new() }
+        Self { sender, told: BTreeSet::new(), silent: BTreeMap::new() }
     }
 
     /// Tells what was done, what newly needs help, and which servers do not talk to the agent.
@@ -53,13 +65,33 @@ impl Events {
             self.send(&about, done(outcome));
         }
         let stuck = |matter: &&Matter| matches!(matter, Matter::Stuck { .. });
-        let stuck = plan.matters().iter().filter(stuck).map(ToString::to_string);
+        let stuck = plan.matters().iter().filter(stuck).map(|matter| ("Stuck", "Plan", matter.to_string()));
         let refused = failures.iter().filter(|(_, error)| !error.is_passing());
-        let needed: BTreeSet<String> = stuck.chain(refused.map(|(pod, error)| format!("{pod}: {error}"))).collect();
-        self.told.retain(|told| needed.contains(told));
-        for help in needed {
-            self.tell_once(&about, "Stuck", "Plan", help);
+        let refused = refused.map(|(pod, error)| ("Stuck", "Plan", format!("{pod}: {error}")));
+        let needed: BTreeSet<Need> = stuck.chain(refused).chain(self.silences(failures)).collect();
+        self.told.retain(|told| needed.iter().any(|(_, _, note)| note == told));
+        for (reason, action, note) in needed {
+            self.tell_once(&about, reason, action, note);
         }
+    }
+
+    /// The servers that have given no answer for long.
+    fn silences(&mut self, failures: &BTreeMap<Ordinal, AskError>) -> Vec<Need> {
+        let is_silent = |pod: &Ordinal| failures.get(pod).is_some_and(AskError::is_silence);
+        self.silent.retain(|pod, _| is_silent(pod));
+        failures.keys().filter(|pod| is_silent(pod)).for_each(|pod| {
+            self.silent.entry(*pod).or_insert_with(Instant::now);
+        });
+        let note = |pod: &Ordinal| format!("{pod}: it has given no answer for {} s", SILENCE.as_secs());
+        let lasting = self.silent.iter().filter(|(_, since)| since.elapsed() >= SILENCE);
+        lasting.map(|(pod, _)| ("Silent", "Look", note(pod))).collect()
+    }
+
+    /// Tells that the API server was away, when it is back.
+    pub fn tell_return(&self, set: &StatefulSet, away: Duration) {
+        let note =
+            format!("nothing was heard of the API server for {} s, and nothing was done meanwhile", away.as_secs());
+        self.send(&set.object_ref(&()), event(Tone::Warning, "Unheard", "Look", note));
     }
 
     /// Tells why nothing can be seen, once.
@@ -86,6 +118,9 @@ impl Events {
         sent
     }
 }
+
+/// Something that people should know of: the reason, the action, and the note of its event.
+type Need = (&'static str, &'static str, String);
 
 /// An event as it is told.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -119,8 +154,8 @@ async fn write(client: Client, instance: String, mut events: Receiver<(ObjectRef
     let mut series = Series::default();
     while let Some((about, event)) = events.recv().await {
         let told = series.add(&about, &event, Timestamp::now());
-        if let Err(error) = publish(&client, object(about, event, &told, &instance)).await {
-            tracing::debug!(%error, "an event was not written");
+        if let Err(error) = publish_in_time(&client, object(about, event, &told, &instance)).await {
+            tracing::warn!(%error, "an event was not written");
         }
     }
 }
@@ -180,6 +215,18 @@ fn object(about: ObjectReference, event: Event, told: &Told, instance: &str) -> 
         reporting_instance: Some(instance.to_owned()),
         source: Some(source),
         ..v1::Event::default()
+    }
+}
+
+/// Tries again for a while, later and later, whatever may pass.
+async fn publish_in_time(client: &Client, event: v1::Event) -> Result<(), ApiError> {
+    let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
+        match publish(client, event.clone()).await {
+            Err(error) if error.is_passing() && begun.elapsed() < PATIENCE => sleep(jittered(pause)).await,
+            other => return other,
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -56,6 +56,15 @@ impl AskError {
         }
     }
 
+    /// Whether the server said nothing at all.
+    #[must_use]
+    pub const fn is_silence(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TimedOut => true,
+            Self::Untrusted(_) | Self::Locked(_) | Self::Loading | Self::Refused(_) | Self::Odd { .. } => false,
+        }
+    }
+
     /// Whether the connection can be used further: only a refusal says nothing about it.
     #[must_use]
     pub const fn spares_connection(&self) -> bool {

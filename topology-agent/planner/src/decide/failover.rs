@@ -22,8 +22,13 @@ pub(super) fn hand_over(situation: &Situation<'_>, shard: &Shard, head: NodeId, 
             draft.occupy(head);
             draft.step(step);
         }
-        None => draft.wait(Scope::Shard(shard.number), Waiting::Links, situation.now + MOMENT),
+        None => draft.wait(Scope::Shard(shard.number), obstacle(situation, shard, head), situation.now + MOMENT),
     }
+}
+
+/// What keeps members of a shard from taking over: where none has a copy yet, for all serve other shards still, that comes first.
+fn obstacle(situation: &Situation<'_>, shard: &Shard, head: NodeId) -> Waiting {
+    if shard.replicas().any(|id| situation.in_sync(id, head)) { Waiting::Links } else { Waiting::Rest }
 }
 
 /// A planned failover to the best of the candidates; none while none is in sync, serves clients, can keep what they write and is there to stay, the shard is busy with a migration
