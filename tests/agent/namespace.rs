@@ -90,6 +90,10 @@ impl Namespace {
             | Fault::Partition { .. }
             | Fault::Heal
             | Fault::Api(_)
+            | Fault::Commands(_)
+            | Fault::SpoilDisk { .. }
+            | Fault::Repair { .. }
+            | Fault::Clock { .. }
             | Fault::Mend
             | Fault::Outage { .. }
             | Fault::Compact

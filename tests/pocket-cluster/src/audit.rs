@@ -10,20 +10,21 @@ use serde::{Deserialize, Serialize};
 /// Older ones are forgotten.
 const KEPT: usize = 10_000;
 
-/// One request that named a resource, in the words of RBAC.
+/// One request that named a resource, in the words of RBAC, or a command to a server that was listened to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// `system:serviceaccount:NAMESPACE:NAME`, or `pocket-admin`.
     pub by: String,
-    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`.
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`; `tell` for a command to a server.
     pub verb: String,
-    /// The plural, with the group and the subresource: `pods`, `statefulsets.apps/scale`.
+    /// The plural, with the group and the subresource: `pods`, `statefulsets.apps/scale`; of a command its first two words:
+    /// `cluster meet`.
     pub resource: String,
     /// Empty where it was about all namespaces, or about none.
     pub namespace: String,
-    /// Empty where it was about a collection.
+    /// Empty where it was about a collection; the address of the server for a command.
     pub name: String,
-    /// The code of the answer, whether anybody has heard it or not.
+    /// The code of the answer, whether anybody has heard it or not; commands have none.
     pub code: u16,
 }
 

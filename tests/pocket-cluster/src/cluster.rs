@@ -25,12 +25,15 @@ pub(crate) struct Cluster {
     pub(crate) network: Network,
     pub(crate) images: Images,
     pub(crate) workers: Workers,
+    /// Whether each pod has a clock of its own.
+    pub(crate) has_clocks: bool,
 }
 
 /// What the pocket runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) image_folders: Vec<(String, PathBuf)>,
+    pub(crate) has_clocks: bool,
 }
 
 /// Why the pocket cannot start. Nothing of it passes by itself.
@@ -57,6 +60,7 @@ impl Cluster {
             network: Network::new(),
             images: Images::new(settings.image_folders.clone()),
             workers: Workers::default(),
+            has_clocks: settings.has_clocks,
         }))
     }
 

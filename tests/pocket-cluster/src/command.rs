@@ -79,6 +79,9 @@ pub(crate) struct Start {
     /// The folder with the programs of an image: IMAGE=FOLDER, where {tag} is the tag and {series} its first two numbers.
     #[arg(long = "image-folder", value_name = "IMAGE=FOLDER", value_parser = read_image)]
     pub(crate) images: Vec<(String, PathBuf)>,
+    /// Each pod gets a clock of its own, which a fault can set: needs a C compiler, and programs that are linked dynamically.
+    #[arg(long)]
+    pub(crate) clocks: bool,
     /// Ends when its standard input does, as when the program dies that has started it.
     #[arg(long)]
     pub(crate) until_stdin_closes: bool,
@@ -92,7 +95,7 @@ fn read_image(text: &str) -> Result<(String, PathBuf), String> {
 
 impl Start {
     pub(crate) fn settings(&self) -> Settings {
-        Settings { image_folders: self.images.clone() }
+        Settings { image_folders: self.images.clone(), has_clocks: self.clocks }
     }
 
     /// The same, as arguments.
@@ -104,6 +107,7 @@ impl Start {
         ];
         let images = self.images.iter();
         arguments.extend(images.map(|(image, folder)| format!("--image-folder={image}={}", folder.display())));
+        arguments.extend(self.clocks.then(|| "--clocks".to_owned()));
         arguments
     }
 }

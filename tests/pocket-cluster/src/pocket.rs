@@ -23,19 +23,28 @@ pub struct Options {
     pub zones: usize,
     /// Images, without their tags, and the folders with their programs, in which `{series}` and `{tag}` stand for parts of the tag.
     pub images: Vec<(String, PathBuf)>,
+    /// Whether each pod has a clock of its own, which a fault can set.
+    pub clocks: bool,
 }
 
 impl Options {
     /// Six hosts in three zones, without images.
     #[must_use]
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), hosts: 6, zones: 3, images: Vec::new() }
+        Self { program: program.into(), hosts: 6, zones: 3, images: Vec::new(), clocks: false }
     }
 
     /// The same with so many hosts and zones.
     #[must_use]
     pub fn with_hosts(mut self, hosts: usize, zones: usize) -> Self {
         (self.hosts, self.zones) = (hosts, zones);
+        self
+    }
+
+    /// The same with a clock of its own for each pod.
+    #[must_use]
+    pub const fn with_clocks(mut self) -> Self {
+        self.clocks = true;
         self
     }
 
@@ -109,6 +118,7 @@ impl Pocket {
             .args([format!("--hosts={}", options.hosts), format!("--zones={}", options.zones)])
             .arg(format!("--kubeconfig={}", kubeconfig.display()))
             .args(images.map(|(image, folder)| format!("--image-folder={image}={}", folder.display())))
+            .args(options.clocks.then_some("--clocks"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

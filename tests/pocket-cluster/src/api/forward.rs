@@ -3,6 +3,7 @@
 //!
 //! The frames are described in the source of Kubernetes, `k8s.io/apimachinery/pkg/util/httpstream/wsstream`: a byte with the channel's
 //! number before each, and first of all the port.
+//! <https://kubernetes.io/docs/tasks/access-application-cluster/port-forward-access-application-cluster/>
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! What stateful sets and deployments have in common: pods that they own, made from a template.
+//!
+//! <https://kubernetes.io/docs/concepts/overview/working-with-objects/owners-dependents/>
 
 use std::sync::Arc;
 

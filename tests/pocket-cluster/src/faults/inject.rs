@@ -12,7 +12,7 @@ use super::server::Rule;
 use super::{Fault, Side, key, lock};
 use crate::api::{Answer, Subject, answer_json};
 use crate::cluster::Cluster;
-use crate::json::{items, set_condition, text};
+use crate::json::{items, set_condition, text, uid};
 use crate::node::Order;
 use crate::refusal::{Reason, Refusal};
 use crate::store::Key;
@@ -79,8 +79,15 @@ fn inject(cluster: &Cluster, fault: &Fault) -> Result<(), Refusal> {
             lock(&cluster.faults.rules).push(Rule::of(fault));
             Ok(())
         }
+        Fault::Commands(fault) => {
+            let account = fault.service_account.iter().map(|account| key("serviceaccounts", account));
+            lock(&cluster.faults.heard).extend(account);
+            lock(&cluster.faults.commands).push(Rule::of(fault));
+            Ok(())
+        }
         Fault::Mend => {
             lock(&cluster.faults.rules).clear();
+            lock(&cluster.faults.commands).clear();
             Ok(())
         }
         Fault::Outage { millis } => {
@@ -93,6 +100,9 @@ fn inject(cluster: &Cluster, fault: &Fault) -> Result<(), Refusal> {
         }
         Fault::Move { pods } => move_pods(cluster, pods),
         Fault::LoseVolume { claim } => lose_volume(cluster, &key("persistentvolumeclaims", claim)),
+        Fault::SpoilDisk { pods } => pods.iter().try_for_each(|pod| order(cluster, pod, &Order::Disk { fails: true })),
+        Fault::Repair { pods } => pods.iter().try_for_each(|pod| order(cluster, pod, &Order::Disk { fails: false })),
+        Fault::Clock { pods, seconds } => pods.iter().try_for_each(|pod| set_clock(cluster, pod, *seconds)),
         Fault::HostDown { host } => power(cluster, host, false),
         Fault::HostUp { host } => power(cluster, host, true),
         Fault::Renew { certificate } => renew(cluster, &key("certificates.cert-manager.io", certificate)),
@@ -105,6 +115,15 @@ fn order(cluster: &Cluster, pod: &str, order: &Order) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new(Reason::Conflict, format!("{pod} does not run")))
+}
+
+fn set_clock(cluster: &Cluster, pod: &str, seconds: i64) -> Result<(), Refusal> {
+    let object = cluster.store.find(&key("pods", pod))?;
+    if !cluster.has_clocks {
+        return Err(Refusal::new(Reason::Conflict, "this pocket was started without clocks"));
+    }
+    let set = cluster.places.set_clock(uid(&object), seconds);
+    set.map_err(|error| Refusal::new(Reason::InternalError, error.to_string()))
 }
 
 fn move_pods(cluster: &Cluster, pods: &[String]) -> Result<(), Refusal> {

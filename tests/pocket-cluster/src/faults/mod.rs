@@ -53,7 +53,11 @@ pub enum Fault {
     Heal,
     /// Slows or fails requests to the API server, until [`Fault::Mend`]. Several add up.
     Api(ApiFault),
-    /// Ends everything that [`Fault::Api`] has begun.
+    /// The same for the commands that pods of a service account send to Valkey servers without TLS. Only pods that begin after this was
+    /// asked for the first time are listened to: with no share, nothing happens until it is asked for again. A command never hears of a
+    /// code: the connection is cut.
+    Commands(ApiFault),
+    /// Ends everything that [`Fault::Api`] and [`Fault::Commands`] have begun.
     Mend,
     /// Cuts all connections to the API server, and every new one, for a time. The holder of the kubeconfig is not spared.
     Outage {
@@ -72,6 +76,23 @@ pub enum Fault {
     LoseVolume {
         /// The claim.
         claim: String,
+    },
+    /// What the pods flush to their disks fails with EIO, until [`Fault::Repair`]. It stays so when they restart.
+    SpoilDisk {
+        /// The pods.
+        pods: Vec<String>,
+    },
+    /// Ends [`Fault::SpoilDisk`].
+    Repair {
+        /// The pods.
+        pods: Vec<String>,
+    },
+    /// From now on the clocks of the pods go by so much more or, below zero, less than the machine's. Only in a pocket with clocks.
+    Clock {
+        /// The pods.
+        pods: Vec<String>,
+        /// How many seconds they are ahead.
+        seconds: i64,
     },
     /// The host loses its power: what runs there stops without notice, and the objects stay.
     HostDown {
@@ -125,6 +146,10 @@ pub(crate) enum Side {
 /// The faults that are at work.
 pub(crate) struct Faults {
     rules: Mutex<Vec<Rule>>,
+    /// Of commands.
+    commands: Mutex<Vec<Rule>>,
+    /// Whose commands are listened to: service accounts, once named in a fault.
+    heard: Mutex<BTreeSet<Key>>,
     down: Mutex<BTreeSet<String>>,
     partitions: watch::Sender<Vec<(Side, Side)>>,
     /// Until when the API server is out.
@@ -139,6 +164,8 @@ impl Faults {
     pub(crate) fn new() -> Self {
         Self {
             rules: Mutex::default(),
+            commands: Mutex::default(),
+            heard: Mutex::default(),
             down: Mutex::default(),
             partitions: watch::Sender::new(Vec::new()),
             outage: watch::Sender::new(None),
@@ -167,10 +194,25 @@ impl Faults {
         if self.is_out() {
             return Passage::Lost(Loss::default());
         }
-        let (latency, passage) = server::judge(&mut lock(&self.rules), subject, is_write);
-        sleep(Duration::from_millis(latency)).await;
-        passage
+        let judged = server::judge(&mut lock(&self.rules), subject, is_write);
+        late(judged).await
     }
+
+    /// The same for a command to a server.
+    pub(crate) async fn befall_command(&self, subject: &Subject, is_write: bool) -> Passage {
+        let judged = server::judge(&mut lock(&self.commands), subject, is_write);
+        late(judged).await
+    }
+
+    /// Whether commands of a service account are listened to.
+    pub(crate) fn is_heard(&self, namespace: &str, account: &str) -> bool {
+        lock(&self.heard).contains(&Key::new("serviceaccounts", namespace, account))
+    }
+}
+
+async fn late((millis, passage): (u64, Passage)) -> Passage {
+    sleep(Duration::from_millis(millis)).await;
+    passage
 }
 
 /// The key of `name` or `namespace/name`.

@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::network::Sandbox;
 use super::process::Handle;
@@ -93,6 +94,8 @@ pub(super) struct Board {
     lines: Mutex<Vec<Line>>,
     sandbox: Mutex<Option<Sandbox>>,
     mount_failure: Mutex<Option<String>>,
+    /// Whether what its containers flush to disk fails.
+    pub(super) disk_fails: watch::Sender<bool>,
 }
 
 impl Board {
@@ -109,6 +112,7 @@ impl Board {
             lines: Mutex::new(lines),
             sandbox: Mutex::new(None),
             mount_failure: Mutex::new(None),
+            disk_fails: watch::Sender::new(false),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! <https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-restarts>
 
+use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::board::{Board, State};
+use super::clock;
 use super::environment::{Environment, expand};
 use super::pod::Context;
 use super::probe::{Prober, Verdict, next_verdict};
@@ -130,6 +132,7 @@ impl Container {
             code = process.wait() => return self.ended(code, &since, began),
             why = self.watch_over(&handle) => Some(why),
             _ = wanted.wait_for(|wanted| *wanted != Wanted::Running) => None,
+            never = self.keep_disk(&handle) => match never {},
         };
         if let Some(why) = failure {
             self.context.tell("Unhealthy", &why);
@@ -159,7 +162,11 @@ impl Container {
         let image = cluster.images.folder(&self.spec.image).map_err(|error| (self.pull_reason(), error.to_string()))?;
         let pod = context.pod();
         let sources = Environment { store: &cluster.store, pod: &pod, spec: &context.spec };
-        let environment = sources.of(&self.spec).map_err(|error| ("CreateContainerConfigError", error.to_string()))?;
+        let mut environment =
+            sources.of(&self.spec).map_err(|error| ("CreateContainerConfigError", error.to_string()))?;
+        if cluster.has_clocks {
+            environment.extend([clock::environment()]);
+        }
         let command = [self.spec.command.as_slice(), self.spec.args.as_slice()].concat();
         if command.is_empty() {
             return Err(("CreateContainerError", "no command specified".to_owned()));
@@ -201,6 +208,11 @@ impl Container {
         let mut binds = mounts.map_err(|error| ("CreateContainerConfigError", error.to_string()))?;
         let token = |from| Bind { from, to: TOKEN_PATH.to_owned(), read_only: true };
         binds.extend(volumes.token_folder().map(token));
+        if volumes.cluster.has_clocks {
+            let from = volumes.cluster.places.clock(&self.context.uid);
+            let from = from.map_err(|error| ("CreateContainerError", error.to_string()))?;
+            binds.push(Bind { from, to: clock::FOLDER.to_owned(), read_only: true });
+        }
         // An outer folder has to be there before what stands in it.
         binds.sort_by_key(|bind| bind.to.matches('/').count());
         Ok(binds)
@@ -245,6 +257,19 @@ impl Container {
                 self.context.tell("Unhealthy", &format!("Readiness probe failed: {why}"));
             }
             verdict = Some(next);
+        }
+    }
+
+    /// Fails what the container flushes to disk, for as long as it is wanted.
+    async fn keep_disk(&self, handle: &Handle) -> Infallible {
+        let mut fails = self.board().disk_fails.subscribe();
+        loop {
+            // Dropped with the next turn, it lets go of the container.
+            let spoiler = if *fails.borrow_and_update() { handle.spoil_disk() } else { None };
+            if fails.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            drop(spoiler);
         }
     }
 

@@ -3,6 +3,7 @@
 //! <https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/>
 
 mod board;
+mod clock;
 mod container;
 mod environment;
 mod images;
@@ -13,6 +14,7 @@ mod pod;
 mod probe;
 mod process;
 mod shape;
+mod tap;
 mod volumes;
 mod workers;
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, mount_remount, unmount};
 
+use super::clock;
 use crate::quantity;
 
 /// Whom programs find that ask who they are.
@@ -44,6 +45,23 @@ impl Places {
 
     pub(crate) fn log(&self, uid: &str, container: &str, restart: i64) -> PathBuf {
         self.pod(uid).join("logs").join(container).join(format!("{restart}.log"))
+    }
+
+    /// The folder with a pod's clock, which goes like the machine's until it is set.
+    pub(super) fn clock(&self, uid: &str) -> io::Result<PathBuf> {
+        let folder = self.pod(uid).join("clock");
+        if !folder.exists() {
+            fs::create_dir_all(&folder)?;
+            clock::build(&clock::library(&folder))?;
+        }
+        Ok(folder)
+    }
+
+    /// Sets the clock of a pod so many seconds ahead of the machine's.
+    pub(crate) fn set_clock(&self, uid: &str, seconds: i64) -> io::Result<()> {
+        let folder = self.clock(uid)?;
+        fs::write(folder.join("offset.new"), format!("{seconds:+}\n"))?;
+        fs::rename(folder.join("offset.new"), folder.join("offset"))
     }
 
     pub(super) fn claim(&self, uid: &str) -> PathBuf {

@@ -14,8 +14,10 @@ use tokio::time::{Instant, sleep};
 use super::board::Board;
 use super::container::{Container, Wanted};
 use super::shape::{ContainerSpec, PodSpec};
+use super::tap::Tap;
 use super::volumes::{self, Volumes};
 use super::workers::Order;
+use crate::api::Subject;
 use crate::cluster::Cluster;
 use crate::json::{is_leaving, number, set, uid};
 use crate::store::Key;
@@ -124,14 +126,15 @@ impl Worker {
 
     /// From an address to the loss of it.
     async fn live(&mut self) -> Next {
-        match self.context.cluster.network.attach().await {
-            Ok(sandbox) => self.context.board.move_to(Some(sandbox)),
-            Err(error) => {
-                self.context.tell("FailedCreatePodSandBox", &error.to_string());
+        let tap = match self.enter_network().await {
+            Ok(tap) => tap,
+            Err(why) => {
+                self.context.tell("FailedCreatePodSandBox", &why);
+                self.leave_network().await;
                 sleep(RETRY).await;
                 return if self.is_leaving() { Next::Leaving } else { Next::Again { lost: None } };
             }
-        }
+        };
         self.context.board.report();
         let (wanted, receiver) = watch::channel(Wanted::Running);
         let mut containers = tokio::spawn(run_containers(Arc::clone(&self.context), receiver));
@@ -143,8 +146,22 @@ impl Worker {
         if !containers.is_finished() {
             let _ = containers.await;
         }
+        drop(tap);
         self.leave_network().await;
         next
+    }
+
+    /// Gets an address; and a tap, where somebody wants to know what the pod tells servers.
+    async fn enter_network(&self) -> Result<Option<Tap>, String> {
+        let cluster = &self.context.cluster;
+        let sandbox = cluster.network.attach().await.map_err(|error| error.to_string())?;
+        self.context.board.move_to(Some(sandbox.clone()));
+        let (namespace, name) = (&self.context.board.key.namespace, &self.context.spec.service_account_name);
+        if !cluster.faults.is_heard(namespace, name) {
+            return Ok(None);
+        }
+        let subject = Subject::ServiceAccount { namespace: namespace.clone(), name: name.clone() };
+        Tap::open(cluster, &sandbox, subject).await.map(Some).map_err(|error| error.to_string())
     }
 
     async fn leave_network(&self) {
@@ -196,6 +213,10 @@ impl Worker {
             }
             Some(Order::Thaw) => {
                 board.handles(None).iter().for_each(|handle| handle.signal_all(Signal::CONT));
+                None
+            }
+            Some(Order::Disk { fails }) => {
+                board.disk_fails.send_replace(fails);
                 None
             }
             Some(Order::HostUp) => None,

@@ -1,4 +1,6 @@
 //! A container as a process: in the network of its pod, and in user, mount and process namespaces of its own.
+//!
+//! <https://kubernetes.io/docs/concepts/workloads/pods/#how-pods-manage-multiple-containers>
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -206,6 +208,19 @@ impl Handle {
         for pid in processes().filter(|pid| space(*pid).as_ref() == Some(&own)) {
             let _ = kill_process(pid, signal);
         }
+    }
+
+    /// Lets every flush of the container's first process fail with EIO until what is returned is dropped; none where the process has
+    /// ended.
+    pub(super) fn spoil_disk(&self) -> Option<Child> {
+        let mut strace = Command::new("strace");
+        strace
+            .args(words("-f -qq -o /dev/null -e trace=fsync,fdatasync -e inject=fsync,fdatasync:error=EIO"))
+            .args(["-p", &self.pid.as_raw_nonzero().to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        strace.kill_on_drop(true).spawn().ok()
     }
 
     /// A command in the container, to be begun. It is killed when nobody waits for it any more.

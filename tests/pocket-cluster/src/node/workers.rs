@@ -1,4 +1,6 @@
 //! The pods that this node runs, and what can be done to them.
+//!
+//! <https://kubernetes.io/docs/concepts/architecture/#kubelet>
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +28,10 @@ pub(crate) enum Order {
     /// New processes at a new address, perhaps without what was in a claim.
     Rebuild {
         lost: Option<Key>,
+    },
+    /// Whether everything that is flushed to disk fails.
+    Disk {
+        fails: bool,
     },
     HostDown,
     HostUp,

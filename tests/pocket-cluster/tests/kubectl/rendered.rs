@@ -4,6 +4,10 @@ use std::path::Path;
 
 use crate::support::{Story, begin_with, options, root, wait};
 
+/// Every kind that is rendered or follows from it.
+const DESCRIBED: &str =
+    "all,configmaps,secrets,pvc,pdb,netpol,roles,rolebindings,sa,nodes,events,certificates,namespaces";
+
 fn servers() -> String {
     let folder = std::env::var("VALKEY_SERVERS").unwrap_or_else(|_| root().join("target/valkey").display().to_string());
     assert!(Path::new(&folder).join("9.1/valkey-server").exists(), "{folder} has no servers: run `make servers`");
@@ -40,4 +44,9 @@ fn real_servers_run_from_the_rendered_example_and_wait_for_somebody_to_form_the_
         let events = story.kubectl("get events");
         if events.contains("not part of a working cluster") { Ok(()) } else { Err(events) }
     });
+    for object in story.kubectl(&format!("get {DESCRIBED} -o name")).lines() {
+        let said = story.kubectl(&format!("describe {object}"));
+        let name = object.rsplit('/').next().unwrap();
+        assert!(said.starts_with("Name:") && said.contains(name), "{object}: {said}");
+    }
 }
