@@ -1,7 +1,8 @@
-//! Each request of the agent that changes anything goes wrong, in turn: the agent dies before it is sent, the agent dies when it was
-//! performed and before it hears of that, or it lives and never hears of it. In the end all is as if nothing had happened.
+//! Each request of the agent that changes anything, of Kubernetes or of a server, goes wrong, in turn: the agent dies before it is sent,
+//! the agent dies when it was performed and before it hears of that, or it lives and never hears of it. In the end all is as if nothing
+//! had happened.
 //!
-//! The model does the same with everything that servers are told, in every order; here are real requests to an API server.
+//! The model does the same with everything that servers are told, in every order; here are real requests and real commands.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -11,10 +12,40 @@ use serde_json::{Value, json};
 
 use crate::forming::every_server_says_so;
 use crate::story::{Story, name, open};
-use crate::trouble::{begin_with, requests};
+use crate::trouble::begin_with;
 
-/// How many requests of each activity go wrong in each way, evenly spread; `POINTS` has more of them.
-const POINTS: usize = 3;
+/// How many requests of each activity to each party go wrong in each way, evenly spread; `POINTS` has more of them.
+const POINTS: usize = 6;
+
+/// Who is asked.
+#[derive(Debug, Clone, Copy)]
+enum Party {
+    Kubernetes,
+    Valkey,
+}
+
+impl Party {
+    fn fault(self, mut fault: ApiFault) -> Fault {
+        fault.service_account = Some("small-agent".to_owned());
+        match self {
+            Self::Kubernetes => Fault::Api(fault),
+            Self::Valkey => Fault::Commands(fault),
+        }
+    }
+
+    /// A story in which everything that the agent asks is known.
+    fn begin(self, changes: &[(&str, Value)]) -> Story {
+        begin_with(changes, &self.fault(ApiFault::default()))
+    }
+
+    /// What the agent has asked so far that changes anything.
+    fn writes(self, story: &Story) -> usize {
+        match self {
+            Self::Kubernetes => story.writes().len(),
+            Self::Valkey => story.commands().len(),
+        }
+    }
+}
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy)]
@@ -79,34 +110,35 @@ fn deaths(story: &Story) -> u64 {
     story.agent_pods()[0]["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap()
 }
 
-#[test]
-fn whichever_request_goes_wrong_a_cluster_forms_alike() {
-    let undisturbed = Story::begin(&open());
+fn forms_alike(party: Party) {
+    let undisturbed = party.begin(&open());
     let (wanted, kinds) = (end(&undisturbed), undisturbed.told());
-    let requests = undisturbed.writes().len();
+    let count = party.writes(&undisturbed);
     drop(undisturbed);
-    for (point, way) in points(requests) {
-        let story = begin_with(way.strike(point));
-        assert_eq!(end(&story), wanted, "{way:?} at {point} of {requests}");
-        assert_eq!(deaths(&story), way.deaths(), "{way:?} at {point} of {requests}");
+    for (point, way) in points(count) {
+        let story = begin_with(&open(), &party.fault(way.strike(point)));
+        assert_eq!(end(&story), wanted, "{way:?} at {point} of {count}");
+        assert_eq!(deaths(&story), way.deaths(), "{way:?} at {point} of {count}");
         // Of each kind, how many steps there are depends on who greeted whom first.
-        assert!(story.told().is_subset(&kinds), "{way:?} at {point} of {requests}: {:?}", story.events());
+        assert!(story.told().is_subset(&kinds), "{way:?} at {point} of {count}: {:?}", story.events());
     }
 }
 
-/// From one spec to the other and back, over and over.
-fn alike(pointer: &str, one: &Value, other: &Value) {
-    let mut story = Story::begin(&[&open()[..], &[(pointer, one.clone())]].concat());
+/// From one spec to the other and back, over and over. Where pods stand is the scheduler's to say, and who is with whom would follow from
+/// that.
+fn alike(party: Party, pointer: &str, one: &Value, other: &Value) {
+    let anywhere = ("/spec/placement", json!({"hostSpread": "Off", "zoneSpread": "Off"}));
+    let mut story = party.begin(&[&open()[..], &[anywhere, (pointer, one.clone())]].concat());
     let before = end(&story);
-    let from = story.writes().len();
+    let from = party.writes(&story);
     story.change(&[(pointer, other.clone())]);
     let after = end(&story);
-    let count = story.writes().len() - from;
+    let count = party.writes(&story) - from;
     let mut there = true;
     for (point, way) in points(count) {
         there = !there;
         let died = deaths(&story);
-        story.inject(&requests(way.strike(point)));
+        story.inject(&party.fault(way.strike(point)));
         story.change(&[(pointer, if there { other.clone() } else { one.clone() })]);
         let wanted = if there { &after } else { &before };
         assert_eq!(&end(&story), wanted, "{way:?} at {point} of {count}");
@@ -116,11 +148,31 @@ fn alike(pointer: &str, one: &Value, other: &Value) {
 }
 
 #[test]
+fn whichever_request_goes_wrong_a_cluster_forms_alike() {
+    forms_alike(Party::Kubernetes);
+}
+
+#[test]
 fn whichever_request_goes_wrong_shards_come_and_go_alike() {
-    alike("/spec/shards", &json!(3), &json!(4));
+    alike(Party::Kubernetes, "/spec/shards", &json!(3), &json!(4));
 }
 
 #[test]
 fn whichever_request_goes_wrong_servers_restart_alike() {
-    alike("/spec/config", &json!({"tcp-backlog": 1000}), &json!({"tcp-backlog": 1001}));
+    alike(Party::Kubernetes, "/spec/config", &json!({"tcp-backlog": 1000}), &json!({"tcp-backlog": 1001}));
+}
+
+#[test]
+fn whichever_command_goes_wrong_a_cluster_forms_alike() {
+    forms_alike(Party::Valkey);
+}
+
+#[test]
+fn whichever_command_goes_wrong_shards_come_and_go_alike() {
+    alike(Party::Valkey, "/spec/shards", &json!(3), &json!(4));
+}
+
+#[test]
+fn whichever_command_goes_wrong_servers_restart_alike() {
+    alike(Party::Valkey, "/spec/config", &json!({"tcp-backlog": 1000}), &json!({"tcp-backlog": 1001}));
 }

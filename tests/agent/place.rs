@@ -84,6 +84,18 @@ impl Place {
         Self::Namespace(namespace)
     }
 
+    /// A pocket in which each pod has a clock of its own. The agent that is shipped is linked statically, and goes by no other clock than
+    /// the machine's: here runs the one that was built together with this program.
+    pub(crate) fn with_clocks() -> Self {
+        if is_elsewhere() {
+            leave_out("hosts have one clock");
+        }
+        let (mut options, agent) = (options().with_clocks(), "valkey-gitops/valkey-topology-agent");
+        options.images.retain(|(image, _)| image != agent);
+        let options = options.with_image(agent, program("valkey-topology-agent").parent().unwrap());
+        Self::Pocket(Pocket::start(&options).unwrap())
+    }
+
     pub(crate) fn namespace(&self) -> &str {
         match self {
             Self::Pocket(_) => "default",

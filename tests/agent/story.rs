@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::thread;
 
-use pocket_cluster::{Fault, Pocket, Said};
+use pocket_cluster::{Asked, Fault, Pocket, Said};
 use render::{DesiredState, Renderer};
 use serde_json::{Value, json};
 use spec::Cluster;
@@ -59,10 +59,21 @@ impl Story {
     }
 
     /// The same, with what should be in this form.
-    pub(crate) fn prepare_in(mut spec: Value, form: DesiredState) -> Self {
+    pub(crate) fn prepare_in(spec: Value, form: DesiredState) -> Self {
+        Self::prepare_at(spec, form, Place::of)
+    }
+
+    /// The small cluster with these changes, rendered and applied where each pod has a clock of its own.
+    pub(crate) fn begin_with_clocks(changes: &[(&str, Value)]) -> Self {
+        let story = Self::prepare_at(small_with(changes), DesiredState::ConfigMap, |_| Place::with_clocks());
+        story.apply();
+        story
+    }
+
+    fn prepare_at(mut spec: Value, form: DesiredState, place: impl FnOnce(&mut Value) -> Place) -> Self {
         let wanted = clusters(&spec.to_string()).remove(0);
         let room = Room::take(usize::from(wanted.shards) * (1 + usize::from(wanted.replicas_per_shard)));
-        let place = Place::of(&mut spec);
+        let place = place(&mut spec);
         let cluster = clusters(&spec.to_string()).remove(0);
         let story = Self { place, cluster, form, spec, _room: room };
         story.set_password(PASSWORD);
@@ -180,16 +191,31 @@ impl Story {
         self.exec(&self.agent_pod(), &["valkey-topology-agent", command, "--cluster", &cluster])
     }
 
-    /// The samples that the agent serves: each with its name and labels, and its value.
-    pub(crate) fn metrics(&self) -> Vec<(String, f64)> {
+    /// What the agent serves at a path: the line with the code, and the body.
+    pub(crate) fn served(&self, path: &str) -> (String, String) {
         let pods = self.agent_pods();
         let address = pods[0]["status"]["podIP"].as_str().unwrap();
         let request =
-            format!("exec 3<>/dev/tcp/{address}/{AGENT_PORT}; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3");
+            format!("exec 3<>/dev/tcp/{address}/{AGENT_PORT}; printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3");
         let said = self.exec(&self.pod_names()[0], &["bash", "-c", &request]).unwrap();
-        let samples = said.stdout.lines().filter(|line| line.starts_with("valkey_"));
+        let (head, body) = said.stdout.split_once("\r\n\r\n").unwrap();
+        (head.lines().next().unwrap().to_owned(), body.to_owned())
+    }
+
+    /// The samples that the agent serves: each with its name and labels, and its value.
+    pub(crate) fn metrics(&self) -> Vec<(String, f64)> {
+        let (_, text) = self.served("/metrics");
+        let samples = text.lines().filter(|line| line.starts_with("valkey_"));
         let sample = |line: &str| line.rsplit_once(' ').map(|(name, value)| (name.to_owned(), value.parse().unwrap()));
         samples.filter_map(sample).collect()
+    }
+
+    /// The sum of the samples of this name whose labels hold all of this.
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let is_one = |sample: &str| {
+            sample.starts_with(&format!("{name}{{")) && labels.iter().all(|label| sample.contains(label))
+        };
+        self.metrics().into_iter().filter(|(sample, _)| is_one(sample)).map(|(_, value)| value).sum()
     }
 
     /// What a server answers, over its socket.
@@ -342,11 +368,21 @@ impl Story {
 
     /// What the agent has asked of the API server so far that changes anything, but for its lease.
     pub(crate) fn writes(&self) -> Vec<String> {
+        self.asked(|asked| {
+            !["get", "list", "watch", "tell"].contains(&asked.verb.as_str()) && !asked.resource.starts_with("leases")
+        })
+    }
+
+    /// What the agent has told servers so far that changes anything, where its commands are listened to.
+    pub(crate) fn commands(&self) -> Vec<String> {
+        self.asked(|asked| asked.verb == "tell")
+    }
+
+    fn asked(&self, wanted: impl Fn(&Asked) -> bool) -> Vec<String> {
         let agent = format!("system:serviceaccount:default:{}", self.name("agent"));
-        let asked = self.pocket().requests().unwrap();
-        let own = asked.iter().filter(|asked| asked.by == agent && !asked.resource.starts_with("leases"));
-        let writes = own.filter(|asked| !["get", "list", "watch"].contains(&asked.verb.as_str()));
-        writes.map(|asked| format!("{} {} {} {}", asked.verb, asked.resource, asked.name, asked.code)).collect()
+        let all = self.pocket().requests().unwrap();
+        let own = all.iter().filter(|asked| asked.by == agent && wanted(asked));
+        own.map(|asked| format!("{} {} {} {}", asked.verb, asked.resource, asked.name, asked.code)).collect()
     }
 }
 

@@ -29,7 +29,16 @@ pub(crate) fn struck_in(
     arguments: &[&str],
     happens: impl FnOnce(&mut Story),
 ) -> Report {
-    let mut story = Story::begin(changes);
+    struck_there(Story::begin(changes), sentence, arguments, happens)
+}
+
+/// The same, in the cluster of this story.
+pub(crate) fn struck_there(
+    mut story: Story,
+    sentence: &str,
+    arguments: &[&str],
+    happens: impl FnOnce(&mut Story),
+) -> Report {
     story.until_at_rest();
     let mut took = Duration::ZERO;
     let report = watched(&mut story, arguments, |story| {

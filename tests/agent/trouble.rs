@@ -71,6 +71,36 @@ fn an_authority_that_has_not_signed_the_servers_is_told_and_nothing_is_done_unti
     every_server_says_so(&story);
 }
 
+/// What a Secret with a certificate holds, as it would be written.
+fn pair(story: &Story, secret: &str) -> Result<Value, String> {
+    let data = story.get("api/v1", &format!("secrets/{secret}"))?["data"].clone();
+    if data["tls.key"].is_string() {
+        Ok(json!({"tls.crt": data["tls.crt"], "tls.key": data["tls.key"]}))
+    } else {
+        Err(data.to_string())
+    }
+}
+
+#[test]
+fn a_certificate_for_another_name_is_told_and_nothing_is_done_until_it_is_right() {
+    let story = Story::begin(&[without_password(), ("/spec/version", json!("8.1"))]);
+    story.until_at_rest();
+    let own = story.get("apis/cert-manager.io/v1", &format!("certificates/{}", story.cluster.name)).unwrap();
+    let metadata = json!({"name": "elsewhere", "namespace": story.namespace()});
+    let spec = json!({"secretName": "elsewhere", "dnsNames": ["elsewhere.example.com"], "issuerRef": own["spec"]["issuerRef"]});
+    let other = json!({"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": metadata, "spec": spec});
+    story.place.apply(&other.to_string()).unwrap();
+    let data = wait("another certificate", || pair(&story, "elsewhere"));
+    let metadata = json!({"name": story.name("tls"), "namespace": story.namespace()});
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data});
+    story.place.apply(&secret.to_string()).unwrap();
+    says_and_does_nothing(&story, "it lacks the host name of the pod");
+    story.until_told("Stuck");
+    story.inject(&Fault::Renew { certificate: story.cluster.name.to_string() });
+    story.until_at_rest();
+    every_server_says_so(&story);
+}
+
 #[test]
 fn no_cluster_is_formed_while_one_of_its_servers_never_answers() {
     let story = Story::prepare(small_with(&open()));
@@ -84,8 +114,9 @@ fn no_cluster_is_formed_while_one_of_its_servers_never_answers() {
     story.inject(&frozen);
     story.apply();
     story.until_said("Ready", "5 of 6 pods answer");
+    story.until_told("Silent");
     hold(Duration::from_secs(3), || {
-        assert_eq!(story.events(), []);
+        assert_eq!(story.told(), ["Silent".to_owned()].into());
         assert!(story.ask("small-0", "CLUSTER INFO").contains("cluster_known_nodes:1\n"));
     });
     story.inject(&Fault::Thaw { pods: vec!["small-3".to_owned()] });
@@ -94,21 +125,21 @@ fn no_cluster_is_formed_while_one_of_its_servers_never_answers() {
 }
 
 /// The agent's own requests; whoever tells the story is spared.
-pub(crate) fn requests(mut fault: ApiFault) -> Fault {
+fn requests(mut fault: ApiFault) -> Fault {
     fault.service_account = Some("small-agent".to_owned());
     Fault::Api(fault)
 }
 
-/// An open cluster that begins when this has gone wrong already.
-pub(crate) fn begin_with(fault: ApiFault) -> Story {
-    let story = Story::prepare(small_with(&open()));
-    story.inject(&requests(fault));
+/// A cluster that begins when this has gone wrong already.
+pub(crate) fn begin_with(changes: &[(&str, Value)], fault: &Fault) -> Story {
+    let story = Story::prepare(small_with(changes));
+    story.inject(fault);
     story.apply();
     story
 }
 
 fn form_with(fault: ApiFault) -> Story {
-    let story = begin_with(fault);
+    let story = begin_with(&open(), &requests(fault));
     story.until_condition("Ready", "True");
     story.inject(&Fault::Mend);
     story
@@ -148,6 +179,9 @@ fn forms_without_api_server_for(period: Duration) {
     story.inject(&Fault::Outage { millis: period.as_millis().try_into().unwrap() });
     sleep(period);
     formed(&story);
+    if period > Duration::from_secs(30) {
+        story.until_told("Unheard");
+    }
 }
 
 /// For longer than its lease is good for.
@@ -160,6 +194,7 @@ fn at_rest_nobody_notices_that_the_api_server_was_away() {
     story.inject(&Fault::Outage { millis: 16_000 });
     sleep(Duration::from_millis(16_500));
     formed(&story);
+    story.until_told("Unheard");
     assert_eq!((pods(&story), acts(&story)), before);
 }
 
