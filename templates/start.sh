@@ -11,7 +11,9 @@ if [ ! -f "$run/valkey.conf" ]; then
     cat /etc/valkey/valkey.conf >"$run/valkey.conf.new"
 {% if max_memory_percent %}
     # A pod whose template knew of no limit yet has none.
-    hundredth=$(($(printenv MEMORY_LIMIT || echo 0) / 100))
+    limit=$(set +u && echo "$MEMORY_LIMIT")
+    [ -n "$limit" ] || limit=0
+    hundredth=$((limit / 100))
     percent=$(sed -n 's/^maxmemory \(.*\)%$/\1/p' /etc/valkey/live.conf)
     sed "s/^maxmemory .*/maxmemory $((hundredth * percent))/" /etc/valkey/live.conf >>"$run/valkey.conf.new"
 {% else %}
