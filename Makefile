@@ -10,7 +10,7 @@ STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 # By the agent as it is shipped.
 TELL := env -u KUBECONFIG VALKEY_TOPOLOGY_AGENT=$(AGENT) cargo test --workspace --test agent
 STORIES := $(TELL) --test kubectl
-PYTHON := target/venv/bin/python
+PYTHON := PYTHONDONTWRITEBYTECODE=1 target/venv/bin/python
 CRDS ?= ../shared/data/crds
 
 .PHONY: demo demo-render test e2e soak test-large check bench build renderer programs servers kustomize prepare fuzz snapshots model model-mutants
@@ -68,6 +68,7 @@ bench: prepare build servers
 	$(PYTHON) tests/tools/bench-forming $(RELEASE) $(AGENT) target/release/pocket-cluster target/valkey
 	cargo build --quiet --release -p witness
 	$(PYTHON) tests/tools/bench-moving $(RELEASE) $(AGENT) target/release/pocket-cluster target/valkey target/release/witness
+	$(PYTHON) tests/tools/bench-failing $(RELEASE) $(AGENT) target/release/pocket-cluster target/valkey target/release/witness
 
 # Every world, as far as fifteen minutes take; `make test` looks less far.
 model:
