@@ -81,7 +81,7 @@ fn classes(value: &str) -> impl Iterator<Item = (String, String)> {
 }
 
 /// The locales that every image has; with any other, a server may not start.
-const LOCALES: [&str; 3] = ["C", "POSIX", "C.UTF-8"];
+pub(crate) const LOCALES: [&str; 3] = ["C", "POSIX", "C.UTF-8"];
 
 const fn table(series: Series) -> &'static str {
     match series {
