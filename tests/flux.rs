@@ -5,7 +5,7 @@
 use std::fs;
 
 use cel::{Context, Program};
-use render::{DesiredState, Renderer};
+use render::{DesiredState, Renderer, Stage};
 use serde_json::Value;
 use support::{clusters, examples, kstatus, root, yaml_files};
 
@@ -58,6 +58,9 @@ fn documents(file: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(&text).unwrap()
 }
 
+/// The files that have Flux apply clusters, and where in each the Kustomization with the StatefulSet stands.
+const CLUSTERS: [(&str, usize); 3] = [("oci.yaml", 1), ("branch.yaml", 1), ("staged.yaml", 2)];
+
 /// The first of the three expressions that holds.
 fn health(expressions: &Value, object: &Value) -> &'static str {
     let mut context = Context::default();
@@ -76,8 +79,8 @@ fn health(expressions: &Value, object: &Value) -> &'static str {
 fn flux_takes_an_object_for_what_kstatus_does() {
     let folder = root().join("deploy/argocd/resource_customizations/valkey-gitops.dev/ValkeyCluster/testdata");
     let mut seen = Vec::new();
-    for file in ["oci.yaml", "branch.yaml"] {
-        let expressions = &documents(file)[1]["spec"]["healthCheckExprs"][0];
+    for (file, at) in CLUSTERS {
+        let expressions = &documents(file)[at]["spec"]["healthCheckExprs"][0];
         for path in yaml_files(&folder) {
             let object: Value = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
             assert_eq!(health(expressions, &object), kstatus(&object), "{file} {}", path.display());
@@ -102,9 +105,9 @@ fn the_definition_is_there_before_the_clusters_and_stays() {
 
 #[test]
 fn what_vanishes_by_mistake_takes_no_data_along() {
-    for file in ["oci.yaml", "branch.yaml"] {
+    for (file, at) in CLUSTERS {
         let documents = documents(file);
-        let spec = &documents[1]["spec"];
+        let spec = &documents[at]["spec"];
         assert_eq!((&spec["prune"], &spec["wait"]), (&true.into(), &true.into()));
         assert_eq!(spec["sourceRef"]["kind"], documents[0]["kind"]);
         assert_eq!(spec["sourceRef"]["name"], documents[0]["metadata"]["name"]);
@@ -113,5 +116,30 @@ fn what_vanishes_by_mistake_takes_no_data_along() {
         let patch: Value = serde_saphyr::from_str(patch["patch"].as_str().unwrap()).unwrap();
         assert_eq!(patch["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/prune"], "Disabled");
         assert!(spec.get("force").is_none() && spec.get("targetNamespace").is_none());
+    }
+}
+
+#[test]
+fn each_stage_has_a_kustomization_and_the_clusters_wait_for_the_base_alone() {
+    let documents = documents("staged.yaml");
+    let (source, stages) = documents.split_first().unwrap();
+    let paths: Vec<&str> = stages.iter().map(|stage| stage["spec"]["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, Stage::ALL.map(|stage| format!("./{}", stage.folder())));
+    let waits = |stage: &Value| stage["spec"]["dependsOn"].as_array().cloned().unwrap_or_default();
+    let base = serde_json::json!([{"name": stages[0]["metadata"]["name"]}]);
+    assert_eq!(
+        stages.iter().map(|stage| Value::Array(waits(stage))).collect::<Vec<_>>(),
+        [Value::Array(Vec::new()), base, Value::Array(Vec::new())]
+    );
+    for stage in stages {
+        let spec = &stage["spec"];
+        assert_eq!(spec["sourceRef"]["name"], source["metadata"]["name"]);
+        assert_eq!((&spec["prune"], &spec["wait"]), (&true.into(), &true.into()));
+        assert!(spec.get("force").is_none() && spec.get("targetNamespace").is_none());
+    }
+    let flat = self::documents("oci.yaml");
+    assert_eq!(&flat[0], source, "the same artifact");
+    for field in ["healthCheckExprs", "patches", "timeout", "wait"] {
+        assert_eq!(stages[1]["spec"][field], flat[1]["spec"][field], "{field}");
     }
 }

@@ -11,6 +11,7 @@ use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use crate::error::Error;
 use crate::extensions::{Certificate, PodMonitor, PrometheusRule};
 use crate::judge::{Misfit, strictly};
+use crate::stages::Stage;
 use crate::tree::Tree;
 use crate::yaml;
 use spec::ValkeyCluster;
@@ -27,6 +28,7 @@ pub(crate) struct Draft {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     identity: Identity,
+    stage: Stage,
     yaml: String,
 }
 
@@ -48,14 +50,20 @@ impl Draft {
 
 impl Document {
     /// Writes an object in its final form.
-    pub(crate) fn of(tree: &Tree<'_>) -> Result<Self, Error> {
-        Ok(Self { identity: Identity::of(tree), yaml: yaml::write(tree)? })
+    pub(crate) fn of(kind: Kind, tree: &Tree<'_>) -> Result<Self, Error> {
+        Ok(Self { identity: Identity::of(tree), stage: Stage::of(kind), yaml: yaml::write(tree)? })
     }
 
     /// What the object is known by.
     #[must_use]
     pub const fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// With which others it is applied, where that is done in stages.
+    #[must_use]
+    pub const fn stage(&self) -> Stage {
+        self.stage
     }
 
     /// The object as YAML.

@@ -309,7 +309,8 @@ mod tests {
         assert!(draft.text.contains(from), "{}", draft.text);
         draft.text = draft.text.replace(from, to);
         let trees: Vec<Tree<'_>> = drafts.iter().map(|draft| draft.tree().unwrap()).collect();
-        let documents: Vec<Document> = trees.iter().map(|tree| Document::of(tree).unwrap()).collect();
+        let of = |(draft, tree): (&Draft, _)| Document::of(draft.kind, tree).unwrap();
+        let documents: Vec<Document> = drafts.iter().zip(&trees).map(of).collect();
         let judged = judge_texts(&documents, &trees, &cluster).and_then(|()| judge(&drafts, &trees, &cluster));
         judged.map_or_else(|error| error.to_string(), |()| "lawful".to_owned())
     }

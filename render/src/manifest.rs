@@ -81,7 +81,8 @@ impl Renderer {
         if self.waves {
             drafts.iter().zip(&mut trees).for_each(|(draft, tree)| waves::annotate(draft.kind, tree));
         }
-        let documents = trees.iter().map(Document::of).collect::<Result<Vec<_>, _>>()?;
+        let document = |(draft, tree): (&Draft, &Tree<'_>)| Document::of(draft.kind, tree);
+        let documents = drafts.iter().zip(&trees).map(document).collect::<Result<Vec<_>, _>>()?;
         laws::judge_texts(&documents, &trees, cluster)?;
         if self.judged.insert(shape(&trees)) {
             laws::judge(&drafts, &trees, cluster)?;

@@ -49,14 +49,18 @@ impl Workshop {
 
     /// What one version makes of a folder, or what it says against it.
     fn build_by(&self, version: &str, folder: &str) -> Result<Objects, String> {
+        self.run(version, &["build", "--enable-alpha-plugins", "--enable-exec", folder]).map(|said| objects(&said))
+    }
+
+    fn run(&self, version: &str, arguments: &[&str]) -> Result<String, String> {
         let kustomize = root().join("target/kustomize").join(version).join("kustomize");
         let output = Command::new(&kustomize)
-            .args(["build", "--enable-alpha-plugins", "--enable-exec", folder])
+            .args(arguments)
             .current_dir(self.folder.path())
             .env("PATH", format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap()))
             .output()
             .unwrap_or_else(|error| panic!("{}: {error}; run `make kustomize`", kustomize.display()));
-        if output.status.success() { Ok(objects(&text(&output.stdout))) } else { Err(text(&output.stderr)) }
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
     /// What all versions make of a folder.
@@ -170,6 +174,30 @@ fn other_objects_come_out_as_they_would_without_it() {
         assert_eq!(built[&name], object);
     }
     assert_eq!(built.len(), 2 + rendered(&read(&workshop.path("deploy/kustomize/base/sessions.yaml"))).len());
+}
+
+/// `build` leaves comments out; who has a package changed in its files finds them where they were.
+#[test]
+fn what_is_passed_on_in_a_package_keeps_its_file_with_every_comment() {
+    let others = "# above\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: words # beside\ndata:\n  # between\n  b: \"yes\"\n  a: \"0644\" # behind\n";
+    for version in VERSIONS {
+        let workshop = Workshop::new();
+        workshop.write("package/others.yaml", others);
+        let spec = fs::read_to_string(workshop.path("deploy/kustomize/base/sessions.yaml")).unwrap();
+        let note = "metadata:\n  annotations: {config.kubernetes.io/local-config: \"true\"}\n";
+        let kept = "# the spec\n".to_owned() + &spec.replacen("metadata:\n", note, 1);
+        workshop.write("package/spec/sessions.yaml", &kept);
+        let function = fs::read_to_string(workshop.path("deploy/kustomize/rendering/function.yaml")).unwrap();
+        workshop.write("package/function.yaml", &function);
+        // The second time, what was rendered is there already.
+        for _ in 0..2 {
+            workshop.run(version, &["fn", "run", "package", "--enable-exec"]).unwrap();
+            assert_eq!(fs::read_to_string(workshop.path("package/others.yaml")).unwrap(), others, "{version}");
+            let spec = fs::read_to_string(workshop.path("package/spec/sessions.yaml")).unwrap();
+            assert!(spec.starts_with("# the spec\n"), "{spec}");
+            assert!(fs::read_dir(workshop.path("package/shop")).unwrap().count() > 10, "{version}");
+        }
+    }
 }
 
 #[test]

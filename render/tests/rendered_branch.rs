@@ -84,6 +84,8 @@ fn the_branch_holds_what_the_specs_render_to_and_nothing_else() {
     let files = checkout.files();
     assert!(files.contains(&"clusters/apps_v1_statefulset_sessions.yaml".to_owned()), "{files:?}");
     assert!(files.iter().all(|file| file.starts_with("clusters/")), "{files:?}");
+    let list = checkout.git("origin.git", &["show", "rendered:clusters/kustomization.yaml"]);
+    assert!(list.contains("- apps_v1_statefulset_sessions.yaml\n"), "{list}");
     let message = checkout.git("origin.git", &["log", "--format=%s", "rendered"]);
     assert_eq!(message, format!("Rendered from {head}"));
     assert_eq!(checkout.git("here", &["status", "--porcelain"]), "", "the checkout is as it was");
@@ -159,6 +161,11 @@ fn flags_for_the_renderer_are_passed_on() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let files = checkout.files();
     assert!(files.contains(&"clusters/valkey-gitops.dev_v1alpha1_valkeycluster_sessions.yaml".to_owned()), "{files:?}");
+    let staged = with_identity(command.env("RENDER_FLAGS", "--layout=staged")).output().unwrap();
+    assert!(staged.status.success(), "{}", text(&staged.stderr));
+    let files = checkout.files();
+    assert!(files.contains(&"clusters/10-cluster/apps_v1_statefulset_sessions.yaml".to_owned()), "{files:?}");
+    assert!(!files.contains(&"clusters/apps_v1_statefulset_sessions.yaml".to_owned()), "{files:?}");
 }
 
 #[test]
@@ -168,7 +175,8 @@ fn an_artifact_is_pushed_under_its_commit_and_then_tagged() {
     program(folder, "flux", "echo \"$*\" >>\"$(dirname \"$0\")/asked\"\ncase $1 in push) ls \"$5\" ;; esac\n");
     let output = checkout.run("push-artifact", &["specs", "oci://registry.example.com/clusters", "production"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("apps_v1_statefulset_sessions.yaml"), "{}", text(&output.stdout));
+    let said = text(&output.stdout);
+    assert!(said.contains("apps_v1_statefulset_sessions.yaml") && said.contains("kustomization.yaml"), "{said}");
     let commit = checkout.git("here", &["rev-parse", "HEAD"]);
     let short = checkout.git("here", &["rev-parse", "--short", "HEAD"]);
     let asked = fs::read_to_string(folder.join("asked")).unwrap();

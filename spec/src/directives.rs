@@ -73,7 +73,7 @@ impl fmt::Display for DirectiveKind {
 }
 
 /// The locales that every image has; with any other, a server may not start.
-const LOCALES: [&str; 3] = ["C", "POSIX", "C.UTF-8"];
+pub(crate) const LOCALES: [&str; 3] = ["C", "POSIX", "C.UTF-8"];
 
 const fn table(series: Series) -> &'static str {
     match series {

@@ -1,7 +1,9 @@
 //! What the API server does with a custom resource, as far as ours needs it: fills in defaults, holds values against the schema, and
 //! runs the rules.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use cel::extractors::This;
@@ -69,6 +71,18 @@ impl Definition {
         let mut found = Vec::new();
         run(self.schema(), &object, before.as_ref(), &mut found);
         found
+    }
+
+    /// Whether the API server would let a directive be set to this, by one version: the pattern and the rules that name it are asked.
+    pub(crate) fn takes(&self, version: &str, name: &str, value: &str) -> bool {
+        let spec = json!({"version": version, "config": {name: value}});
+        let quoted = format!("'{name}'");
+        let schema = &self.schema()["properties"]["spec"];
+        let rules = schema["x-kubernetes-validations"].as_array().unwrap().iter();
+        let mut about = rules.filter(|rule| rule["rule"].as_str().unwrap().contains(&quoted));
+        let value = &spec["config"][name];
+        wrong(&schema["properties"]["config"]["additionalProperties"], value).is_none()
+            && about.all(|rule| evaluate(rule, &spec, None).is_none())
     }
 
     /// What breaks the rules of structural schemas.
@@ -237,7 +251,7 @@ fn matches(pattern: Option<&Value>, value: &Value) -> bool {
     let arguments = [("text", text), ("pattern", pattern)];
     let mut context = Context::default();
     arguments.iter().for_each(|(name, value)| context.add_variable_from_value(*name, (*value).to_owned()));
-    Program::compile("text.matches(pattern)").unwrap().execute(&context).unwrap() == true.into()
+    compiled("text.matches(pattern)").execute(&context).unwrap() == true.into()
 }
 
 fn run(schema: &Value, value: &Value, before: Option<&Value>, found: &mut Vec<String>) {
@@ -256,6 +270,13 @@ fn run(schema: &Value, value: &Value, before: Option<&Value>, found: &mut Vec<St
     }
 }
 
+/// A rule is compiled once, for it is run on many objects.
+fn compiled(text: &str) -> Rc<Program> {
+    thread_local!(static PROGRAMS: RefCell<HashMap<String, Rc<Program>>> = RefCell::default());
+    let compile = || Rc::new(Program::compile(text).unwrap_or_else(|error| panic!("{text}: {error}")));
+    PROGRAMS.with_borrow_mut(|programs| Rc::clone(programs.entry(text.to_owned()).or_insert_with(compile)))
+}
+
 /// The message of a rule that does not hold. An error is a refusal, as on the API server.
 fn evaluate(rule: &Value, value: &Value, before: Option<&Value>) -> Option<String> {
     let text = rule["rule"].as_str().unwrap();
@@ -270,7 +291,7 @@ fn evaluate(rule: &Value, value: &Value, before: Option<&Value>) -> Option<Strin
     // Quantities stay texts, which compare by what they say.
     context.add_function("quantity", |text: Arc<String>| text).unwrap();
     context.add_function("compareTo", compare).unwrap();
-    let program = Program::compile(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let program = compiled(text);
     let message = rule["message"].as_str().unwrap().to_owned();
     match program.execute(&context) {
         Ok(value) if value == true.into() => None,

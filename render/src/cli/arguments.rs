@@ -78,6 +78,12 @@ pub(crate) struct RenderArguments {
     /// How objects are written
     #[arg(long, value_enum, default_value_t = Format::Yaml)]
     pub(crate) format: Format,
+    /// How the files of a folder stand
+    #[arg(long, value_enum, default_value_t = LayoutName::Flat)]
+    pub(crate) layout: LayoutName,
+    /// Also write a `kustomization.yaml` that lists the files of a folder; one for each stage, where they stand in stages
+    #[arg(long, conflicts_with = "only")]
+    pub(crate) emit_kustomization: bool,
     /// Only objects of this kind, or only this object; may be repeated. The other files of a folder stay as they are
     #[arg(long, value_name = "KIND[/NAME]")]
     pub(crate) only: Vec<String>,
@@ -181,6 +187,15 @@ impl From<Form> for DesiredState {
 pub(crate) enum Format {
     Yaml,
     Json,
+}
+
+/// How the files of a folder stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LayoutName {
+    /// Side by side
+    Flat,
+    /// In `00-base`, `10-cluster` and `20-observability`, each of which can be applied when the one before is ready
+    Staged,
 }
 
 /// How a comparison is written.

@@ -1,24 +1,31 @@
 //! A folder of rendered files: written whole or not at all, stale files removed, files of others left alone.
 //!
-//! An index beside the files names those that are ours. A file that it does not name is never overwritten or removed.
+//! An index beside the files names those that are ours, those in folders of stages too. A file that it does not name is never
+//! overwritten or removed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use render::Identity;
+use render::{Document, Identity, Stage};
 use similar::TextDiff;
 
 use super::failure::Failure;
 use super::file::{self, Beside};
+use super::layout::Layout;
 
 /// The names of the files that are ours, one a line.
 pub(crate) const INDEX: &str = ".valkey-render-index";
 
+/// Texts, by the name of their file.
+type Files<'a> = BTreeMap<String, Cow<'a, str>>;
+
 /// Files, by name.
 #[derive(Debug)]
 pub(crate) struct FileSet {
-    files: Vec<(Identity, &'static str, String)>,
+    layout: Layout,
+    files: Vec<(Identity, Stage, &'static str, String)>,
     /// Of everything that was rendered, picked or not, so that a file has the same name whatever else is picked.
     namespaces: BTreeSet<String>,
     /// Whether more was rendered than is in here: nothing is stale then for being missing.
@@ -26,8 +33,8 @@ pub(crate) struct FileSet {
 }
 
 impl FileSet {
-    pub(crate) const fn new(partial: bool) -> Self {
-        Self { files: Vec::new(), namespaces: BTreeSet::new(), partial }
+    pub(crate) const fn new(layout: Layout, partial: bool) -> Self {
+        Self { layout, files: Vec::new(), namespaces: BTreeSet::new(), partial }
     }
 
     pub(crate) fn see(&mut self, namespace: &str) {
@@ -36,23 +43,32 @@ impl FileSet {
         }
     }
 
-    pub(crate) fn add(&mut self, identity: &Identity, extension: &'static str, text: String) {
-        self.files.push((identity.clone(), extension, text));
+    pub(crate) fn add(&mut self, document: &Document, extension: &'static str, text: String) {
+        self.files.push((document.identity().clone(), document.stage(), extension, text));
     }
 
     /// As kustomize names them; with their namespace in front if there are several.
-    fn by_name(&self) -> BTreeMap<String, &str> {
+    fn by_name(&self) -> Files<'_> {
         let name = |identity: &Identity, extension: &str| match self.namespaces.len() {
             0 | 1 => format!("{}.{extension}", identity.file_stem()),
             _ => format!("{}_{}.{extension}", identity.namespace, identity.file_stem()),
         };
-        self.files.iter().map(|(identity, extension, text)| (name(identity, extension), text.as_str())).collect()
+        let place = |identity, stage, extension: &str| self.layout.place(stage, &name(identity, extension));
+        let files = self.files.iter();
+        let mut files: Files<'_> = files
+            .map(|(identity, stage, extension, text)| {
+                (place(identity, *stage, extension), Cow::Borrowed(text.as_str()))
+            })
+            .collect();
+        let lists = self.layout.kustomizations(files.keys().map(String::as_str));
+        files.extend(lists.into_iter().map(|(name, text)| (name, Cow::Owned(text))));
+        files
     }
 
     /// Writes the files, and removes those of an earlier run that are no longer among them.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), Failure> {
         let files = self.by_name();
-        fs::create_dir_all(folder).map_err(|error| Failure::io("create", folder, error))?;
+        create(folder)?;
         let owned = read_index(folder)?;
         let foreign = files.keys().filter(|name| !owned.contains(*name) && folder.join(name).exists());
         if let Some(name) = foreign.into_iter().next() {
@@ -63,7 +79,9 @@ impl FileSet {
             );
             return Err(Failure::Foreign(message));
         }
-        let beside = |(name, text): (&String, &&str)| Beside::of(&folder.join(name), text);
+        folders(files.keys().chain(&owned)).try_for_each(|below| check_no_link(&folder.join(below)))?;
+        folders(files.keys()).try_for_each(|below| create(&folder.join(below)))?;
+        let beside = |(name, text): (&String, &Cow<'_, str>)| Beside::of(&folder.join(name), text);
         let complete: Vec<Beside> = files.iter().map(beside).collect::<Result<_, _>>()?;
         // Whatever happens from here on, every file that is or will be ours is in the index.
         let names: BTreeSet<&str> = owned.iter().map(String::as_str).chain(files.keys().map(String::as_str)).collect();
@@ -71,11 +89,14 @@ impl FileSet {
         complete.into_iter().try_for_each(Beside::take_place)?;
         let stale = self.stale(&owned, &files);
         stale.iter().try_for_each(|name| remove(&folder.join(name)))?;
-        write_index(folder, names.difference(&stale).copied())
+        write_index(folder, names.difference(&stale).copied())?;
+        // Not those in which something else stands.
+        folders(stale.iter().copied()).for_each(|below| drop(fs::remove_dir(folder.join(below))));
+        Ok(())
     }
 
     /// The files of an earlier run that this one would not have written.
-    fn stale<'n>(&self, owned: &'n BTreeSet<String>, files: &BTreeMap<String, &str>) -> BTreeSet<&'n str> {
+    fn stale<'n>(&self, owned: &'n BTreeSet<String>, files: &Files<'_>) -> BTreeSet<&'n str> {
         let missing = |name: &&str| !self.partial && !files.contains_key(*name);
         owned.iter().map(String::as_str).filter(missing).collect()
     }
@@ -86,7 +107,7 @@ impl FileSet {
         let owned = if folder.is_dir() { read_index(folder)? } else { BTreeSet::new() };
         let stale = self.stale(&owned, &files).into_iter().map(|name| (name, ""));
         let mut differences = Vec::new();
-        for (name, wanted) in files.iter().map(|(name, text)| (name.as_str(), *text)).chain(stale) {
+        for (name, wanted) in files.iter().map(|(name, text)| (name.as_str(), &**text)).chain(stale) {
             let path = folder.join(name);
             let found = match fs::read_to_string(&path) {
                 Ok(text) => text,
@@ -106,15 +127,41 @@ impl FileSet {
 fn read_index(folder: &Path) -> Result<BTreeSet<String>, Failure> {
     let path = folder.join(INDEX);
     match fs::read_to_string(&path) {
-        Ok(text) => Ok(text.lines().filter(|name| is_plain_name(name)).map(str::to_owned).collect()),
+        Ok(text) => Ok(text.lines().filter(|name| is_ours(name)).map(str::to_owned).collect()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeSet::new()),
         Err(error) => Err(Failure::io("read", path, error)),
     }
 }
 
-/// Nothing that leads out of the folder.
-fn is_plain_name(name: &str) -> bool {
+/// Nothing that leads out of the folder, or further in than to a stage.
+fn is_ours(name: &str) -> bool {
+    let name = match name.split_once('/') {
+        Some((folder, name)) if Stage::ALL.iter().any(|stage| stage.folder() == folder) => name,
+        _ => name,
+    };
     !name.is_empty() && !name.contains(['/', '\\']) && !name.starts_with('.')
+}
+
+/// The folders of stages in which files stand.
+fn folders(names: impl Iterator<Item = impl AsRef<str>>) -> impl Iterator<Item = &'static str> {
+    let names: Vec<_> = names.collect();
+    let is_in = move |stage: &Stage| {
+        names.iter().any(|name| name.as_ref().split_once('/').is_some_and(|(folder, _)| folder == stage.folder()))
+    };
+    Stage::ALL.into_iter().filter(is_in).map(Stage::folder)
+}
+
+/// A link may lead out of the folder.
+fn check_no_link(path: &Path) -> Result<(), Failure> {
+    if path.is_symlink() {
+        let message = format!("{} is a link, and files are written into folders; remove it", path.display());
+        return Err(Failure::Foreign(message));
+    }
+    Ok(())
+}
+
+fn create(folder: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(|error| Failure::io("create", folder, error))
 }
 
 fn write_index<'n>(folder: &Path, names: impl Iterator<Item = &'n str>) -> Result<(), Failure> {

@@ -7,9 +7,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use render::Stage;
 use spec::{Cluster, Complaint, Namespace, Override, Problem};
 
 use super::failure::{Failure, Source};
+use super::folder;
 use super::report::Warnings;
 
 /// More than any file of specs has.
@@ -130,7 +132,14 @@ pub(crate) fn sources(
 }
 
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let files = documents_in(folder)?;
+    let mut files = documents_in(folder)?;
+    // What was rendered may stand in stages.
+    if folder.join(folder::INDEX).exists() {
+        let stages = Stage::ALL.map(|stage| folder.join(stage.folder())).into_iter().filter(|stage| stage.is_dir());
+        for stage in stages {
+            files.extend(documents_in(&stage)?);
+        }
+    }
     if files.is_empty() {
         return Err(Failure::Unreadable {
             path: folder.display().to_string(),

@@ -10,6 +10,7 @@ mod folder;
 mod function;
 mod init;
 mod input;
+mod layout;
 mod markdown;
 mod output;
 mod report;

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use render::Document;
 use serde::Serialize;
 
-use super::arguments::{Format, RenderArguments};
+use super::arguments::{Format, LayoutName, RenderArguments};
 use super::failure::Failure;
 use super::file::Writing;
 use super::folder::FileSet;
+use super::layout::Layout;
 
 /// Takes documents, and in the end has written them all or none.
 pub(crate) struct Sink<'a> {
@@ -35,12 +36,14 @@ impl Target {
 
 impl<'a> Sink<'a> {
     pub(crate) fn open(arguments: &'a RenderArguments) -> Result<Self, Failure> {
-        let files = || FileSet::new(!arguments.only.is_empty());
+        let layout = layout(arguments);
+        let files = || FileSet::new(layout, !arguments.only.is_empty());
         let target = match (&arguments.output, &arguments.check) {
             (_, Some(folder)) => Target::Check(folder.clone(), files()),
+            (Some(path), None) if is_folder(path) && !is_stdout(path) => Target::Folder(path.clone(), files()),
+            _ if layout.has_kustomizations || layout.is_staged => return Err(Failure::Usage(NO_FOLDER.to_owned())),
             (None, None) => Target::stdout(),
             (Some(path), None) if is_stdout(path) => Target::stdout(),
-            (Some(path), None) if is_folder(path) => Target::Folder(path.clone(), files()),
             (Some(path), None) => Target::File(Writing::open(path)?),
         };
         Ok(Self { target, arguments, taken: 0 })
@@ -68,11 +71,11 @@ impl<'a> Sink<'a> {
             (Target::File(file), Format::Yaml) => file.write("---\n").and_then(|()| file.write(document.yaml())),
             (Target::File(file), Format::Json) => file.write(&document.json()?),
             (Target::Folder(_, files) | Target::Check(_, files), Format::Yaml) => {
-                files.add(document.identity(), "yaml", document.yaml().to_owned());
+                files.add(document, "yaml", document.yaml().to_owned());
                 Ok(())
             }
             (Target::Folder(_, files) | Target::Check(_, files), Format::Json) => {
-                files.add(document.identity(), "json", document.json()?);
+                files.add(document, "json", document.json()?);
                 Ok(())
             }
         }
@@ -95,6 +98,13 @@ impl<'a> Sink<'a> {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+const NO_FOLDER: &str =
+    "--layout and --emit-kustomization are about files of a folder: name one by -o FOLDER/ or --check FOLDER";
+
+fn layout(arguments: &RenderArguments) -> Layout {
+    Layout { is_staged: arguments.layout == LayoutName::Staged, has_kustomizations: arguments.emit_kustomization }
 }
 
 /// Opened by its name, it would be written from its start, over what stands there.

@@ -9,6 +9,7 @@
 mod formats;
 mod rules;
 mod structural;
+mod values;
 
 use serde_json::{Value, json};
 
@@ -81,11 +82,17 @@ fn schema() -> Value {
             "status": status,
         },
     });
-    let directives = rules::directives();
-    for rule in RULES.iter().chain([&directives]) {
+    for rule in RULES.iter().chain(&of_directives()) {
         rule.at.iter().for_each(|at| lay_down(&mut schema, at, rule));
     }
     schema
+}
+
+/// The rules that follow from what the servers of each series know.
+fn of_directives() -> Vec<Rule> {
+    let mut rules = vec![rules::directives()];
+    rules.extend(values::rules());
+    rules
 }
 
 /// Writes a rule where it belongs. That each place is there, a test sees.
@@ -106,6 +113,6 @@ mod tests {
     fn every_rule_has_its_place() {
         let text = custom_resource_definition().to_string();
         let places: usize = RULES.iter().map(|rule| rule.at.len()).sum();
-        assert_eq!(text.matches("\"rule\":").count(), places + 1);
+        assert_eq!(text.matches("\"rule\":").count(), places + of_directives().len());
     }
 }

@@ -19,13 +19,13 @@ use crate::text::Series;
 pub(super) struct Rule {
     /// The fields that it is about, as paths from the top: `spec.tls`, `spec.access.clients[]`.
     pub(super) at: &'static [&'static str],
-    holds: Cow<'static, str>,
-    otherwise: &'static str,
+    pub(super) holds: Cow<'static, str>,
+    pub(super) otherwise: Cow<'static, str>,
 }
 
 macro_rules! rules {
     ($($($at:literal)+: $otherwise:literal $holds:literal)+) => {
-        &[$(Rule { at: &[$($at),+], holds: Cow::Borrowed($holds), otherwise: $otherwise }),+]
+        &[$(Rule { at: &[$($at),+], holds: Cow::Borrowed($holds), otherwise: Cow::Borrowed($otherwise) }),+]
     };
 }
 
@@ -126,7 +126,7 @@ pub(super) fn pointer(path: &str) -> String {
     fields.map(|field| format!("/properties/{}", field.replace("[]", "/items"))).collect()
 }
 
-/// Which directives a spec may set, by the series of its version. What they are set to, the reader checks.
+/// Which directives a spec may set, by the series of its version.
 pub(super) fn directives() -> Rule {
     let mut names: BTreeMap<&str, Vec<Series>> = BTreeMap::new();
     for series in Series::ALL {
@@ -135,21 +135,29 @@ pub(super) fn directives() -> Rule {
             names.entry(name).or_default().push(series);
         }
     }
-    let mut groups: BTreeMap<Vec<Series>, Vec<String>> = BTreeMap::new();
+    let mut groups: BTreeMap<Vec<Series>, Vec<&str>> = BTreeMap::new();
     for (name, series) in names {
-        groups.entry(series).or_default().push(format!("'{name}'"));
+        groups.entry(series).or_default().push(name);
     }
     let groups = groups.into_iter().rev().map(|(series, names)| alternative(&series, &names));
     let holds = format!("!has(self.config) || self.config.all(name, {})", groups.collect::<Vec<_>>().join(" || "));
     let otherwise = "a directive of config is not known to this version, or is not for a spec to set";
-    Rule { at: &["spec"], holds: Cow::Owned(holds), otherwise }
+    Rule { at: &["spec"], holds: Cow::Owned(holds), otherwise: Cow::Borrowed(otherwise) }
 }
 
-fn alternative(series: &[Series], names: &[String]) -> String {
-    let names = format!("name in [{}]", names.join(", "));
-    if series.len() == Series::ALL.len() {
-        return names;
-    }
+fn alternative(series: &[Series], names: &[&str]) -> String {
+    let names = format!("name in {}", words(names));
+    since(series).map_or_else(|| names.clone(), |is_series| format!("(({is_series}) && {names})"))
+}
+
+/// Whether the version is of one of these series; none where it always is.
+pub(super) fn since(series: &[Series]) -> Option<String> {
     let any = series.iter().map(|series| format!("self.version.startsWith('{series}')")).collect::<Vec<_>>();
-    format!("(({}) && {names})", any.join(" || "))
+    (series.len() < Series::ALL.len()).then(|| any.join(" || "))
+}
+
+/// A list of texts, in which there is nothing to be escaped.
+pub(super) fn words(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    format!("[{}]", quoted.join(", "))
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::formats;
+use super::{formats, values};
 
 /// How long a text may be where nothing else says so: rules of the API server only look at what has a bound.
 const LONGEST_TEXT: u32 = 317;
@@ -88,7 +88,9 @@ fn name_patterns(fields: &mut Map<String, Value>) {
     }
     let key = formats::label_key();
     let (value, name) = (formats::label_value(), formats::name_or_nothing());
+    let directive = values::PATTERN.to_owned();
     for (path, pattern, longest) in [
+        ("config/additionalProperties", &directive, values::LONGEST),
         ("key", &key, LONGEST_TEXT),
         ("matchLabels/additionalProperties", &value, 63),
         ("nodeSelector/additionalProperties", &value, 63),

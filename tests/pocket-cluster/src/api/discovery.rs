@@ -1,4 +1,5 @@
-//! What clients ask before they ask for anything: versions, groups, resources, and as much of a schema as kubectl insists on.
+//! What clients ask before they ask for anything: versions, groups, resources, the schemas of
+//! definitions, and of those of other kinds as much as kubectl insists on.
 //!
 //! <https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api>
 
@@ -8,13 +9,15 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, ok, text};
+use super::structural;
 use crate::kinds::{Kind, describe};
+use crate::store::Store;
 
 /// The version whose rules this server follows.
 const VERSION: (&str, &str) = ("1", "36");
 
 /// The answer to a path that names no object, if it is one.
-pub(super) fn answer(path: &str, kinds: &[Arc<Kind>]) -> Option<Answer> {
+pub(super) fn answer(path: &str, kinds: &[Arc<Kind>], store: &Store) -> Option<Answer> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     match parts.as_slice() {
         ["healthz" | "livez" | "readyz"] => Some(text("ok")),
@@ -29,8 +32,8 @@ pub(super) fn answer(path: &str, kinds: &[Arc<Kind>]) -> Option<Answer> {
             is_served.then(|| ok(&resources(&api_version, kinds)))
         }
         ["openapi", "v3"] => Some(ok(&schemas(kinds))),
-        ["openapi", "v3", "api", version] => Some(ok(&schema(version, kinds))),
-        ["openapi", "v3", "apis", group, version] => Some(ok(&schema(&format!("{group}/{version}"), kinds))),
+        ["openapi", "v3", "api", version] => Some(ok(&schema(version, kinds, store))),
+        ["openapi", "v3", "apis", group, version] => Some(ok(&schema(&format!("{group}/{version}"), kinds, store))),
         _ => None,
     }
 }
@@ -78,26 +81,44 @@ fn schemas(kinds: &[Arc<Kind>]) -> Value {
     json!({"paths": paths})
 }
 
-/// kubectl asks the server, not a schema of its own, to validate fields, where the schema says that the server can.
-fn schema(api_version: &str, kinds: &[Arc<Kind>]) -> Value {
-    let served = kinds.iter().filter(|kind| kind.api_version() == api_version);
-    let paths: Map<String, Value> = served
+/// kubectl asks the server, not a schema of its own, to validate fields, where the schema says that the server can; and it explains
+/// the fields of what can be got, by the schema that says to be that of the kind.
+fn schema(api_version: &str, kinds: &[Arc<Kind>], store: &Store) -> Value {
+    let served = || kinds.iter().filter(|kind| kind.api_version() == api_version);
+    let paths: Map<String, Value> = served()
         .map(|kind| {
             let inside = if kind.is_namespaced { "/namespaces/{namespace}" } else { "" };
             let path = format!("/{}{inside}/{}/{{name}}", path_of(api_version), kind.plural);
-            (path, json!({"patch": patch_of(kind)}))
+            (path, json!({"get": act(kind, "get", &[]), "patch": act(kind, "patch", &CHANGED_BY)}))
         })
         .collect();
-    json!({"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1.36.0"}, "paths": paths})
+    let defined: Map<String, Value> = served().filter_map(|kind| schema_of(kind, store)).collect();
+    let info = json!({"title": "Kubernetes", "version": "v1.36.0"});
+    json!({"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": defined}})
 }
 
-fn patch_of(kind: &Kind) -> Value {
-    let parameter = |name| json!({"name": name, "in": "query", "schema": {"type": "string"}});
-    let parameters = ["dryRun", "fieldManager", "fieldValidation"].map(parameter);
+/// With what a change may be asked for.
+const CHANGED_BY: [&str; 3] = ["dryRun", "fieldManager", "fieldValidation"];
+
+fn act(kind: &Kind, action: &str, parameters: &[&str]) -> Value {
+    let parameter = |name: &&str| json!({"name": name, "in": "query", "schema": {"type": "string"}});
+    let parameters: Vec<Value> = parameters.iter().map(parameter).collect();
     json!({
         "parameters": parameters,
         "responses": {},
-        "x-kubernetes-action": "patch",
-        "x-kubernetes-group-version-kind": {"group": kind.group, "kind": kind.name, "version": kind.version},
+        "x-kubernetes-action": action,
+        "x-kubernetes-group-version-kind": group_version_kind(kind),
     })
+}
+
+fn group_version_kind(kind: &Kind) -> Value {
+    json!({"group": kind.group, "kind": kind.name, "version": kind.version})
+}
+
+/// The schema of a kind that a definition adds, and what it is called.
+fn schema_of(kind: &Kind, store: &Store) -> Option<(String, Value)> {
+    let mut schema = structural::version(store, kind)?.pointer("/schema/openAPIV3Schema")?.clone();
+    schema.as_object_mut()?.insert("x-kubernetes-group-version-kind".to_owned(), json!([group_version_kind(kind)]));
+    let domain: Vec<&str> = kind.group.rsplit('.').collect();
+    Some((format!("{}.{}.{}", domain.join("."), kind.version, kind.name), schema))
 }

@@ -108,7 +108,7 @@ fn header(head: &Parts, name: HeaderName) -> &str {
 /// Answers as far as the subject may ask.
 fn hear(cluster: &Arc<Cluster>, subject: &Subject, head: &Parts, body: Vec<u8>, upgrade: Option<Upgrade>) -> Answer {
     let kinds = kinds::all(&cluster.store);
-    if let Some(answer) = discovery::answer(head.uri.path(), &kinds) {
+    if let Some(answer) = discovery::answer(head.uri.path(), &kinds, &cluster.store) {
         return answer;
     }
     let query = Query::parse(head.uri.query().unwrap_or_default());

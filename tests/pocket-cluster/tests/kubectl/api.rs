@@ -172,6 +172,25 @@ fn a_definition_makes_its_kind_served_with_status_and_scale() {
     assert_eq!((&thing["spec"]["size"], &thing["status"]["size"]), (&json!(5), &json!(2)));
 }
 
+#[test]
+fn fields_of_a_kind_with_a_schema_are_explained() {
+    let story = begin();
+    let size = "{type: integer, description: How large it is.}";
+    story.apply(&format!(
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: things.example.dev}}\nspec:\n  \
+         group: example.dev\n  scope: Namespaced\n  names: {{kind: Thing, plural: things, shortNames: [th]}}\n  versions:\n  - name: v1\n    \
+         served: true\n    storage: true\n    schema: {{openAPIV3Schema: {{type: object, properties: {{spec: {{type: object, properties: \
+         {{size: {size}}}}}}}}}}}\n",
+    ));
+    // From here on, kubectl knows the short name.
+    story.kubectl("get things");
+    let said = story.kubectl("explain th.spec.size");
+    let words: Vec<&str> = said.split_whitespace().collect();
+    let wanted = "GROUP: example.dev KIND: Thing VERSION: v1 FIELD: size <integer> DESCRIPTION: How large it is.";
+    assert_eq!(words.join(" "), wanted);
+    assert!(story.refused("explain th.spec.colour").contains("field \"colour\" does not exist"));
+}
+
 /// A watch through a plain connection of kubectl's.
 struct Watch(Child, BufReader<std::process::ChildStdout>);
 
