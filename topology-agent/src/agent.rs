@@ -52,6 +52,8 @@ pub struct Sighting {
     pub is_rendered: bool,
     /// Whether the controller of the `StatefulSet` has seen its latest template: before, nobody can tell which pods are outdated.
     pub settled: bool,
+    /// Whether Kubernetes takes every pod for ready, and sends clients to it: it asks each only every few seconds.
+    pub are_ready: bool,
     /// What was seen.
     pub look: Look,
     /// What to do.
@@ -92,10 +94,10 @@ impl Blind {
 }
 
 impl Sighting {
-    /// Whether there is nothing to do, by the latest template.
+    /// Whether there is nothing to do, by the latest template, and clients find every server.
     #[must_use]
     pub fn is_as_desired(&self) -> bool {
-        self.plan == Plan::Done && self.settled && self.is_rendered
+        self.plan == Plan::Done && self.settled && self.is_rendered && self.are_ready
     }
 }
 
@@ -150,8 +152,10 @@ impl Agent {
         let hindrance = self.refused.as_ref().filter(|(step, _)| plan.steps().contains(step));
         let hindrance = hindrance.map(|(step, why)| format!("not done: {step}: {why}"));
         let settled = observed >= generation;
+        let are_ready = set.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or_default()
+            >= set.spec.replicas.unwrap_or(1);
         let generation = revision.as_ref().map_or(generation, |revision| revision.generation);
-        Ok(Sighting { wanted, revision, generation, is_rendered, settled, look, plan, hindrance, now })
+        Ok(Sighting { wanted, revision, generation, is_rendered, settled, are_ready, look, plan, hindrance, now })
     }
 
     /// What Kubernetes says of the pods, and what it is about to say of those that were deleted.
