@@ -136,14 +136,14 @@ impl Agent {
     /// What should be, or how to get in, is not known.
     pub async fn look(&mut self) -> Result<Sighting, Blind> {
         let written = self.cache.desired().ok_or_else(|| Blind::NoDesired(self.cache.desired_name()))?;
-        let revision = written.revision.clone();
+        let (revision, template) = (written.revision.clone(), written.template.clone());
         let wanted = self.wanted(written)?;
         let set = self.cache.set().ok_or_else(|| Blind::NoSet(wanted.cluster.name.to_string()))?;
         let access = self.secrets.read(&wanted.cluster).await?;
         let scale = set.spec.replicas.and_then(|pods| u32::try_from(pods).ok());
         let generation = set.metadata.generation.unwrap_or_default();
         let observed = set.status.as_ref().and_then(|status| status.observed_generation).unwrap_or_default();
-        let is_rendered = revision.is_none() || is_rendered(&set, &wanted.cluster);
+        let is_rendered = revision.is_none() || is_rendered(&set, &wanted.cluster, template.as_deref());
         let pods = self.pods(&set);
         let Wanted { cluster, desired } = &*wanted;
         let look = self.servers.look(cluster, desired, &access, scale.unwrap_or(1), pods, now()).await;
@@ -203,12 +203,11 @@ impl Agent {
     }
 }
 
-/// Whether the `StatefulSet` says that it was rendered from this spec.
-fn is_rendered(set: &StatefulSet, cluster: &Cluster) -> bool {
-    let annotations = set.metadata.annotations.as_ref();
-    annotations
-        .and_then(|all| all.get(names::FINGERPRINT_ANNOTATION))
-        .is_some_and(|said| *said == cluster.fingerprint())
+/// Whether the `StatefulSet` says that it was rendered from this spec, and with this template where one is named.
+fn is_rendered(set: &StatefulSet, cluster: &Cluster, template: Option<&str>) -> bool {
+    let said = |name| set.metadata.annotations.as_ref()?.get(name).map(String::as_str);
+    said(names::FINGERPRINT_ANNOTATION) == Some(&cluster.fingerprint())
+        && (template.is_none() || said(names::TEMPLATE_ANNOTATION) == template)
 }
 
 /// The pod that a step has deleted.
