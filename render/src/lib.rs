@@ -12,6 +12,7 @@ mod error;
 mod extensions;
 mod files;
 pub mod function;
+mod generation;
 mod judge;
 mod laws;
 mod lines;

@@ -11,6 +11,7 @@ use spec::{Cluster, Tls};
 use crate::context::{Context, DesiredState};
 use crate::document::{Document, Draft, Kind};
 use crate::error::Error;
+use crate::generation;
 use crate::laws::{self, Owners};
 use crate::templates;
 use crate::tree::Tree;
@@ -80,6 +81,9 @@ impl Renderer {
         let mut trees = drafts.iter().map(Draft::tree).collect::<Result<Vec<_>, _>>()?;
         if self.waves {
             drafts.iter().zip(&mut trees).for_each(|(draft, tree)| waves::annotate(draft.kind, tree));
+        }
+        if self.form == DesiredState::CustomResource {
+            generation::tell(&drafts, &mut trees)?;
         }
         let document = |(draft, tree): (&Draft, &Tree<'_>)| Document::of(draft.kind, tree);
         let documents = drafts.iter().zip(&trees).map(document).collect::<Result<Vec<_>, _>>()?;

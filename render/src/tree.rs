@@ -84,6 +84,13 @@ impl<'t> Tree<'t> {
         }
     }
 
+    /// Adds a text to a map of the object's own.
+    pub(crate) fn say(&mut self, map: &'static str, key: &'static str, value: Cow<'t, str>) {
+        if let Some(Self::Map(fields)) = self.field(map) {
+            fields.push((Cow::Borrowed(key), Self::Text(value)));
+        }
+    }
+
     /// The map under a key of a map, there already or added.
     pub(crate) fn field(&mut self, key: &'static str) -> Option<&mut Self> {
         let Self::Map(fields) = self else {

@@ -34,9 +34,9 @@ fn rendered(words: &[&str]) -> TempDir {
 fn files(folder: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-    let below = |path: &Path| match path.is_dir() {
-        true => files(path).into_iter().map(|file| format!("{}/{file}", name(path))).collect(),
-        false => vec![name(path)],
+    let below = |path: &Path| {
+        let of_folder = || files(path).into_iter().map(|file| format!("{}/{file}", name(path))).collect();
+        if path.is_dir() { of_folder() } else { vec![name(path)] }
     };
     let all: BTreeSet<String> = entries.flat_map(|path| below(&path)).collect();
     all.into_iter().filter(|name| !name.ends_with(".valkey-render-index")).collect()

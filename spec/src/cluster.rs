@@ -110,6 +110,9 @@ impl Cluster {
         let ValkeyCluster { metadata, spec, .. } = written;
         check_labels(&metadata.labels, checks);
         check_size(&spec, checks);
+        if spec.rendered_template.is_some() {
+            checks.refuse("spec.renderedTemplate", "is for valkey-render to write", "remove the line");
+        }
         spec.resources.check("spec.resources", checks);
         spec.agent.resources.check("spec.agent.resources", checks);
         spec.placement.check(checks);
@@ -367,6 +370,7 @@ impl From<Cluster> for ValkeyCluster {
                 monitoring: cluster.monitoring,
                 agent: cluster.agent,
                 cluster_domain: cluster.cluster_domain,
+                rendered_template: None,
             },
         }
     }

@@ -31,6 +31,10 @@ pub const CONFIG_HASH_ANNOTATION: &str = "valkey-gitops.dev/config-hash";
 
 /// The annotation of a `StatefulSet` that says from which spec it was rendered; see [`Cluster::fingerprint`].
 pub const FINGERPRINT_ANNOTATION: &str = "valkey-gitops.dev/spec-fingerprint";
+/// The annotation of a `StatefulSet` that says which template it was rendered with.
+pub const TEMPLATE_ANNOTATION: &str = "valkey-gitops.dev/template-hash";
+/// The field of a custom resource that says the same; no spec that people write has it.
+pub const RENDERED_TEMPLATE: &str = "renderedTemplate";
 /// The annotation of a `ValkeyCluster` by which people hold back restarts for a while, without a change of the spec in Git.
 pub const PAUSED_ANNOTATION: &str = "valkey-gitops.dev/paused";
 

@@ -144,6 +144,10 @@ pub struct Spec {
     /// The DNS domain of the Kubernetes cluster.
     #[serde(default)]
     pub cluster_domain: DomainName,
+    /// Which pod template was rendered from it; only a custom resource says it, and only the renderer writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub rendered_template: Option<String>,
 }
 
 const fn default_shards() -> u16 {

@@ -52,6 +52,8 @@ pub struct Sighting {
     pub is_rendered: bool,
     /// Whether the controller of the `StatefulSet` has seen its latest template: before, nobody can tell which pods are outdated.
     pub settled: bool,
+    /// Whether Kubernetes takes every pod for ready, and sends clients to it: it asks each only every few seconds.
+    pub are_ready: bool,
     /// What was seen.
     pub look: Look,
     /// What to do.
@@ -92,10 +94,10 @@ impl Blind {
 }
 
 impl Sighting {
-    /// Whether there is nothing to do, by the latest template.
+    /// Whether there is nothing to do, by the latest template, and clients find every server.
     #[must_use]
     pub fn is_as_desired(&self) -> bool {
-        self.plan == Plan::Done && self.settled && self.is_rendered
+        self.plan == Plan::Done && self.settled && self.is_rendered && self.are_ready
     }
 }
 
@@ -134,14 +136,14 @@ impl Agent {
     /// What should be, or how to get in, is not known.
     pub async fn look(&mut self) -> Result<Sighting, Blind> {
         let written = self.cache.desired().ok_or_else(|| Blind::NoDesired(self.cache.desired_name()))?;
-        let revision = written.revision.clone();
+        let (revision, template) = (written.revision.clone(), written.template.clone());
         let wanted = self.wanted(written)?;
         let set = self.cache.set().ok_or_else(|| Blind::NoSet(wanted.cluster.name.to_string()))?;
         let access = self.secrets.read(&wanted.cluster).await?;
         let scale = set.spec.replicas.and_then(|pods| u32::try_from(pods).ok());
         let generation = set.metadata.generation.unwrap_or_default();
         let observed = set.status.as_ref().and_then(|status| status.observed_generation).unwrap_or_default();
-        let is_rendered = revision.is_none() || is_rendered(&set, &wanted.cluster);
+        let is_rendered = revision.is_none() || is_rendered(&set, &wanted.cluster, template.as_deref());
         let pods = self.pods(&set);
         let Wanted { cluster, desired } = &*wanted;
         let look = self.servers.look(cluster, desired, &access, scale.unwrap_or(1), pods, now()).await;
@@ -150,8 +152,10 @@ impl Agent {
         let hindrance = self.refused.as_ref().filter(|(step, _)| plan.steps().contains(step));
         let hindrance = hindrance.map(|(step, why)| format!("not done: {step}: {why}"));
         let settled = observed >= generation;
+        let are_ready = set.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or_default()
+            >= set.spec.replicas.unwrap_or(1);
         let generation = revision.as_ref().map_or(generation, |revision| revision.generation);
-        Ok(Sighting { wanted, revision, generation, is_rendered, settled, look, plan, hindrance, now })
+        Ok(Sighting { wanted, revision, generation, is_rendered, settled, are_ready, look, plan, hindrance, now })
     }
 
     /// What Kubernetes says of the pods, and what it is about to say of those that were deleted.
@@ -199,12 +203,11 @@ impl Agent {
     }
 }
 
-/// Whether the `StatefulSet` says that it was rendered from this spec.
-fn is_rendered(set: &StatefulSet, cluster: &Cluster) -> bool {
-    let annotations = set.metadata.annotations.as_ref();
-    annotations
-        .and_then(|all| all.get(names::FINGERPRINT_ANNOTATION))
-        .is_some_and(|said| *said == cluster.fingerprint())
+/// Whether the `StatefulSet` says that it was rendered from this spec, and with this template where one is named.
+fn is_rendered(set: &StatefulSet, cluster: &Cluster, template: Option<&str>) -> bool {
+    let said = |name| set.metadata.annotations.as_ref()?.get(name).map(String::as_str);
+    said(names::FINGERPRINT_ANNOTATION) == Some(&cluster.fingerprint())
+        && (template.is_none() || said(names::TEMPLATE_ANNOTATION) == template)
 }
 
 /// The pod that a step has deleted.

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use spec::Cluster;
+use spec::{Cluster, names};
 
 pub use rules::{Class, Rule};
 use side::Belongings;
@@ -146,15 +146,17 @@ fn field_changes(name: &str, before: &Value, after: &Value) -> Vec<Change> {
 /// The cluster that a set of objects was rendered from, as its desired state says.
 fn desired_state(object: &Value) -> Option<Cluster> {
     let text = match object.get("kind")?.as_str()? {
-        "ValkeyCluster" => without_labels(object).to_string(),
+        "ValkeyCluster" => as_written(object).to_string(),
         _ => object.pointer("/data/cluster.yaml")?.as_str()?.to_owned(),
     };
     spec::read(&text, None).ok()?.into_iter().next().map(|read| read.cluster)
 }
 
 /// A custom resource as its spec was written, but for labels: it carries ours as well, which no spec may have.
-fn without_labels(object: &Value) -> Value {
+fn as_written(object: &Value) -> Value {
+    let mut spec = object.get("spec").cloned().unwrap_or_default();
+    spec.as_object_mut().map(|fields| fields.remove(names::RENDERED_TEMPLATE));
     let at = |pointer| object.pointer(pointer).cloned().unwrap_or_default();
     let metadata = json!({"name": at("/metadata/name"), "namespace": at("/metadata/namespace")});
-    json!({"apiVersion": at("/apiVersion"), "kind": at("/kind"), "metadata": metadata, "spec": at("/spec")})
+    json!({"apiVersion": at("/apiVersion"), "kind": at("/kind"), "metadata": metadata, "spec": spec})
 }

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use spec::names::{FINGERPRINT_ANNOTATION, TEMPLATE_ANNOTATION};
 use spec::{Auth, ClientAuth, Cluster, Quantity, Retention, Storage, Tls};
 
 use super::Change;
@@ -217,7 +218,8 @@ pub(super) fn of_field(kind: &str, leaf: &Leaf) -> Option<Rule> {
         // The clusters themselves are compared instead.
         "ConfigMap" if within(&["data.cluster.yaml"]) => return None,
         "ValkeyCluster" if within(&["spec"]) => return None,
-        "StatefulSet" if path.contains("valkey-gitops.dev/spec-fingerprint") => return None,
+        // They stand for what says more.
+        "StatefulSet" if path.contains(FINGERPRINT_ANNOTATION) || path.contains(TEMPLATE_ANNOTATION) => return None,
         "Deployment" if within(&["spec.template"]) => Rule::AgentRestart,
         "NetworkPolicy" if within(&["spec"]) => Rule::NetworkAccess,
         "PodDisruptionBudget" if within(&["spec"]) => Rule::DisruptionBudget,

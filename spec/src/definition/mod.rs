@@ -68,6 +68,7 @@ fn columns() -> Value {
 fn schema() -> Value {
     let (mut spec, mut status) = (json_schema_of::<Spec>(), json_schema_of::<Status>());
     structural::bring_into_shape(&mut spec);
+    structural::add_rendered_template(&mut spec);
     structural::bring_into_shape(&mut status);
     structural::say_status(&mut status);
     let mut schema = json!({

@@ -5,6 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{formats, values};
+use crate::names;
 
 /// How long a text may be where nothing else says so: rules of the API server only look at what has a bound.
 const LONGEST_TEXT: u32 = 317;
@@ -105,6 +106,15 @@ fn name_patterns(fields: &mut Map<String, Value>) {
             text.insert("maxLength".to_owned(), json!(longest));
         }
     }
+}
+
+/// What the renderer adds to what people write.
+pub(super) fn add_rendered_template(spec: &mut Value) {
+    let Some(Value::Object(properties)) = spec.get_mut("properties") else { return };
+    let description = "Which pod template was rendered: valkey-render writes it, so that another template is another generation, \
+                       also where nothing else is changed.";
+    let field = json!({"type": "string", "description": description, "maxLength": 16, "pattern": "^[0-9a-f]{16}$"});
+    properties.insert(names::RENDERED_TEMPLATE.to_owned(), field);
 }
 
 /// What the status says besides: whoever looks before the agent has, sees that nobody has.

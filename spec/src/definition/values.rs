@@ -43,13 +43,13 @@ fn rule(takes: &str, holds: &str, names: &BTreeMap<&str, Vec<Series>>) -> Rule {
         since(series).map_or_else(|| each.clone(), |is_series| format!("(!({is_series}) || {each})"))
     });
     let holds = format!("!has(self.config) || ({})", parts.collect::<Vec<_>>().join(" && "));
-    let mut named: Vec<&str> = names.keys().copied().take(NAMED).collect();
-    let rest = names.len() - named.len();
+    let mut shown: Vec<&str> = names.keys().copied().take(NAMED).collect();
+    let rest = names.len() - shown.len();
     let more = format!("{rest} others");
     if rest > 0 {
-        named.push(&more);
+        shown.push(&more);
     }
-    let otherwise = format!("a value of config has to be {takes}: that of {}", named.join(", "));
+    let otherwise = format!("a value of config has to be {takes}: that of {}", shown.join(", "));
     Rule { at: &["spec"], holds: Cow::Owned(holds), otherwise: Cow::Owned(otherwise) }
 }
 

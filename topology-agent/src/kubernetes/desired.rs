@@ -32,6 +32,8 @@ pub struct Written {
     pub text: String,
     /// Whether restarts are held back, whatever the spec says.
     pub is_paused: bool,
+    /// Which template the `StatefulSet` should have, where that is said.
+    pub template: Option<String>,
     /// Which object it is, and which generation of it; none where the object has none.
     pub revision: Option<Revision>,
 }
@@ -107,16 +109,17 @@ impl Desired {
             Self::Map(store) => {
                 let map = store.state().into_iter().next()?;
                 let text = map.data.as_ref()?.get(names::DESIRED_STATE_KEY).cloned()?;
-                Some(Written { text, is_paused: false, revision: None })
+                Some(Written { text, is_paused: false, template: None, revision: None })
             }
             Self::Object(store) => {
                 let object = store.state().into_iter().next()?;
                 let revision = Some(object.revision());
-                Some(Written { text: object.text(), is_paused: object.is_paused(), revision })
+                let template = object.template().map(str::to_owned);
+                Some(Written { text: object.text(), is_paused: object.is_paused(), template, revision })
             }
             Self::File(path) => {
                 let text = fs::read_to_string(path).ok()?;
-                Some(Written { text, is_paused: false, revision: None })
+                Some(Written { text, is_paused: false, template: None, revision: None })
             }
         }
     }

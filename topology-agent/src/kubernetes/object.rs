@@ -63,13 +63,21 @@ impl CustomResource {
         }
     }
 
-    /// What was written, as a text for the reader of specs. Without labels: they are those of the object, ours and other tools'
-    /// among them, and the agent needs none.
+    /// What was written, as a text for the reader of specs, without what the renderer added. Without labels: they are those of the
+    /// object, ours and other tools' among them, and the agent needs none.
     #[must_use]
     pub fn text(&self) -> String {
+        let mut spec = self.spec.clone();
+        spec.as_object_mut().map(|fields| fields.remove(names::RENDERED_TEMPLATE));
         let metadata = json!({"name": self.metadata.name, "namespace": self.metadata.namespace});
         let version = format!("{}/{}", spec::GROUP, spec::VERSION);
-        json!({"apiVersion": version, "kind": Self::kind(&()), "metadata": metadata, "spec": self.spec}).to_string()
+        json!({"apiVersion": version, "kind": Self::kind(&()), "metadata": metadata, "spec": spec}).to_string()
+    }
+
+    /// Which template the `StatefulSet` should have; none where whoever wrote the object did not render it.
+    #[must_use]
+    pub fn template(&self) -> Option<&str> {
+        self.spec.get(names::RENDERED_TEMPLATE)?.as_str()
     }
 
     /// Whether somebody holds restarts back for a while.

@@ -31,13 +31,24 @@ fn kstatus(status: &Status, generation: i64) -> Kstatus {
     }
 }
 
-fn sighting(plan: &Plan, settled: bool, is_rendered: bool) -> Sighting {
+fn sighting(plan: &Plan, settled: bool, is_rendered: bool, are_ready: bool) -> Sighting {
     let spec = "{apiVersion: valkey-gitops.dev/v1alpha1, kind: ValkeyCluster, metadata: {name: a, namespace: b}, \
                 spec: {version: '9.1', tls: {disabled: true}, auth: {disabled: true}}}";
     let cluster = spec::read(spec, None).unwrap().remove(0).cluster;
     let wanted = Arc::new(Wanted { desired: Desired::of(&cluster), cluster });
     let (look, plan, hindrance) = (Look::default(), plan.clone(), None);
-    Sighting { wanted, revision: None, generation: 7, is_rendered, settled, look, plan, hindrance, now: Time(0) }
+    Sighting {
+        wanted,
+        revision: None,
+        generation: 7,
+        is_rendered,
+        settled,
+        are_ready,
+        look,
+        plan,
+        hindrance,
+        now: Time(0),
+    }
 }
 
 fn status(sighting: &Sighting) -> Status {
@@ -59,10 +70,11 @@ fn plans() -> [Plan; 5] {
 #[test]
 fn current_is_only_what_is_as_desired_by_the_latest_generation() {
     for plan in plans() {
-        for (settled, is_rendered) in [(true, true), (true, false), (false, true), (false, false)] {
-            let sighting = sighting(&plan, settled, is_rendered);
+        for bits in 0..8 {
+            let [settled, is_rendered, are_ready] = [1, 2, 4].map(|bit| bits & bit != 0);
+            let sighting = sighting(&plan, settled, is_rendered, are_ready);
             let status = status(&sighting);
-            let is_done = plan == Plan::Done && settled && is_rendered;
+            let is_done = plan == Plan::Done && settled && is_rendered && are_ready;
             assert_eq!(kstatus(&status, 7) == Kstatus::Current, is_done, "{status:?}");
             assert_eq!(kstatus(&status, 8), Kstatus::InProgress, "{status:?}");
             assert_eq!(kstatus(&status, 7) == Kstatus::Failed, plan.needs_help(), "{status:?}");
@@ -73,7 +85,7 @@ fn current_is_only_what_is_as_desired_by_the_latest_generation() {
 #[test]
 fn every_condition_is_there_about_one_generation_and_work_is_no_failure() {
     for plan in plans() {
-        let status = status(&sighting(&plan, true, true));
+        let status = status(&sighting(&plan, true, true, true));
         assert_eq!(status.conditions.len(), 7);
         assert!(status.conditions.iter().all(|condition| condition.observed_generation == status.observed_generation));
         assert!(!(status.holds(ConditionType::Reconciling) && status.holds(ConditionType::Stalled)), "{status:?}");
@@ -84,14 +96,14 @@ fn every_condition_is_there_about_one_generation_and_work_is_no_failure() {
 #[test]
 fn what_was_refused_is_said_before_what_is_planned() {
     let hindrance = Some("not done: a step: the server refused".to_owned());
-    let status = status(&Sighting { hindrance, ..sighting(&plans()[1], true, true) });
+    let status = status(&Sighting { hindrance, ..sighting(&plans()[1], true, true, true) });
     assert!(status.summary.starts_with("not done: a step: the server refused; "), "{}", status.summary);
     assert_eq!(kstatus(&status, 7), Kstatus::InProgress);
 }
 
 #[test]
 fn blindness_that_passes_is_work_and_one_that_needs_a_change_is_a_failure() {
-    let before = status(&sighting(&Plan::Done, true, true));
+    let before = status(&sighting(&Plan::Done, true, true, true));
     let missing = AccessError::Content { place: "/etc/valkey-tls/tls.crt".to_owned(), what: "half renewed".to_owned() };
     for (blind, wanted) in [
         (Blind::NoSet("a".to_owned()), Kstatus::InProgress),

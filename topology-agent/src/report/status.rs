@@ -98,7 +98,8 @@ impl Finding {
 fn ready(sighting: &Sighting) -> Finding {
     let reasons = match &sighting.plan {
         Plan::Done if !sighting.is_rendered => ("AsDesired", "NotRendered"),
-        Plan::Done => ("AsDesired", "TemplateUnseen"),
+        Plan::Done if !sighting.settled => ("AsDesired", "TemplateUnseen"),
+        Plan::Done => ("AsDesired", "PodsNotReady"),
         plan if plan.needs_help() => ("AsDesired", "Stuck"),
         Plan::Do(..) => ("AsDesired", "Working"),
         Plan::Wait(..) | Plan::Stuck(_) => ("AsDesired", "Waiting"),
@@ -156,6 +157,9 @@ fn summary(sighting: &Sighting) -> String {
     let plan = match &sighting.plan {
         Plan::Done if !sighting.is_rendered => {
             "the StatefulSet was rendered from another spec; apply what valkey-render renders".to_owned()
+        }
+        Plan::Done if sighting.settled && !sighting.are_ready => {
+            "the cluster is as it should be, and Kubernetes is about to take its pods for ready".to_owned()
         }
         Plan::Done => "the cluster is as it should be".to_owned(),
         Plan::Do(round, _) => named(round.0.iter().map(ToString::to_string)),

@@ -1,0 +1,30 @@
+//! What makes another pod template another generation of the custom resource.
+//!
+//! A template can change without the spec: by labels, or by a newer renderer. The API server counts only changes of the spec, so that
+//! whoever waits for the object would take what was said of the template before for what is true of this one.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+use spec::names::{RENDERED_TEMPLATE, TEMPLATE_ANNOTATION};
+
+use crate::document::{Draft, Kind};
+use crate::error::Error;
+use crate::tree::Tree;
+
+/// Says on the `StatefulSet` and in the spec of the custom resource which template was rendered.
+pub(crate) fn tell(drafts: &[Draft], trees: &mut [Tree<'_>]) -> Result<(), Error> {
+    let is_set = |(draft, _): &(&Draft, &Tree<'_>)| draft.kind == Kind::StatefulSet;
+    let set = drafts.iter().zip(&*trees).find(is_set).map(|(_, tree)| tree);
+    let Some(template) = set.and_then(|set| set.get("spec")?.get("template")) else { return Ok(()) };
+    let bytes = Sha256::digest(serde_json::to_vec(template)?);
+    let hash: String = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    for (draft, tree) in drafts.iter().zip(trees) {
+        if draft.kind == Kind::StatefulSet {
+            tree.annotate(TEMPLATE_ANNOTATION, Cow::Owned(hash.clone()));
+        } else if draft.kind == Kind::ValkeyCluster {
+            tree.say("spec", RENDERED_TEMPLATE, Cow::Owned(hash.clone()));
+        }
+    }
+    Ok(())
+}
