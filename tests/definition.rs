@@ -237,7 +237,7 @@ fn a_value_of_a_directive_is_refused_as_it_is_by_the_reader() {
             }
         }
     }
-    assert!(is_refused.iter().all(|number| *number > 1000), "{is_refused:?}");
+    assert!(is_refused.iter().all(|number| *number > 500), "{is_refused:?}");
     for value in ["", "?", "2 gb", "1.5gb", "50%"] {
         assert!(!definition.takes("9.1", "repl-backlog-size", value), "{value}");
     }
