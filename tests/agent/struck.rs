@@ -29,7 +29,7 @@ pub(crate) fn struck_in(
     arguments: &[&str],
     happens: impl FnOnce(&mut Story),
 ) -> Report {
-    let mut story = Story::begin(changes);
+    let mut story = Story::begin_observed(changes);
     story.until_at_rest();
     let mut took = Duration::ZERO;
     let report = watched(&mut story, arguments, |story| {
