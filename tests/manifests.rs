@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use render::{DesiredState, Renderer};
 use serde_json::{Value, json};
 use support::{clusters, examples, manifest, small, small_with};
 
@@ -220,6 +221,43 @@ fn what_needs_a_restart_changes_the_pod_template() {
         let changed = small_with(std::slice::from_ref(&restarting));
         assert_ne!(stateful_set(&small()), stateful_set(&changed), "{restarting:?}");
     }
+}
+
+/// What the custom resource and the `StatefulSet` say of the template.
+fn template_told(spec: &Value) -> [String; 2] {
+    let cluster = &clusters(&spec.to_string())[0];
+    let objects = Renderer::with(DesiredState::CustomResource).objects(cluster).unwrap();
+    let said = |kind: &str, pointer: &str| {
+        let object = objects.iter().find(|object| object["kind"] == kind).unwrap();
+        object.pointer(pointer).and_then(Value::as_str).unwrap().to_owned()
+    };
+    [
+        said("ValkeyCluster", "/spec/renderedTemplate"),
+        said("StatefulSet", "/metadata/annotations/valkey-gitops.dev~1template-hash"),
+    ]
+}
+
+#[test]
+fn a_custom_resource_names_the_template_of_its_pods() {
+    let before = template_told(&small());
+    assert_eq!(before[0], before[1]);
+    for (change, is_other) in [
+        (("/spec/shards", json!(9)), false),
+        (("/spec/config", json!({"hz": 20})), false),
+        (("/spec/config", json!({"databases": 4})), true),
+        (("/metadata/labels", json!({"team": "checkout"})), true),
+    ] {
+        let after = template_told(&small_with(std::slice::from_ref(&change)));
+        assert_eq!(after[0], after[1]);
+        assert_eq!(after != before, is_other, "{change:?}");
+    }
+}
+
+#[test]
+fn people_do_not_write_which_template_was_rendered() {
+    let written = small_with(&[("/spec/renderedTemplate", json!("0123456789abcdef"))]);
+    let refusal = spec::read(&written.to_string(), None).unwrap_err();
+    assert!(refusal[0].to_string().contains("is for valkey-render to write"), "{refusal:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::story::{Story, open};
 const KEYS: usize = 200;
 
 fn grows_and_shrinks(series: &str) {
-    let mut story = Story::begin(&[&open()[..], &[("/spec/version", json!(series))]].concat());
+    let mut story = Story::begin_observed(&[&open()[..], &[("/spec/version", json!(series))]].concat());
     story.until_at_rest();
     story.write_keys("small-0", KEYS);
     for shards in [4, 3] {

@@ -12,7 +12,8 @@ use spec::names::AGENT_PORT;
 use support::{clusters, manifest, small_with, with};
 
 use crate::budget::Room;
-use crate::place::Place;
+use crate::observed::Observer;
+use crate::place::{Place, is_elsewhere};
 use crate::wait::wait;
 
 pub(crate) const PASSWORD: &str = r#"a "quoted" \ password"#;
@@ -23,6 +24,8 @@ pub(crate) struct Story {
     pub(crate) cluster: Cluster,
     form: DesiredState,
     pub(crate) spec: Value,
+    /// Of the custom resource, where there is one.
+    observer: Option<Observer>,
     /// After the place: room is given back when the servers are gone.
     _room: Room,
 }
@@ -44,6 +47,15 @@ impl Story {
     /// The small cluster with these changes, rendered and applied.
     pub(crate) fn begin(changes: &[(&str, Value)]) -> Self {
         Self::of(small_with(changes))
+    }
+
+    /// The same, with what should be in a custom resource that is watched during the whole story; in a ConfigMap on a cluster of
+    /// somebody else, where no definition is installed.
+    pub(crate) fn begin_observed(changes: &[(&str, Value)]) -> Self {
+        let form = if is_elsewhere() { DesiredState::ConfigMap } else { DesiredState::CustomResource };
+        let story = Self::prepare_in(small_with(changes), form);
+        story.apply();
+        story
     }
 
     /// The cluster of this spec, rendered and applied.
@@ -75,9 +87,18 @@ impl Story {
         let room = Room::take(usize::from(wanted.shards) * (1 + usize::from(wanted.replicas_per_shard)));
         let place = place(&mut spec);
         let cluster = clusters(&spec.to_string()).remove(0);
-        let story = Self { place, cluster, form, spec, _room: room };
+        let mut story = Self { place, cluster, form, spec, observer: None, _room: room };
+        if form == DesiredState::CustomResource {
+            story.pocket().apply(&render::custom_resource_definition().unwrap()).unwrap();
+            story.observer = Some(Observer::of(story.pocket(), &story.cluster.name));
+        }
         story.set_password(PASSWORD);
         story
+    }
+
+    /// The states in which the custom resource was so far.
+    pub(crate) fn observed(&self) -> Vec<Value> {
+        self.observer.as_ref().unwrap().objects()
     }
 
     /// Renders and applies the cluster.
@@ -390,6 +411,8 @@ fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
     status["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
 }
 
+/// A story in which a custom resource was called ready too early has gone wrong.
+///
 /// A story that went wrong tells what the agent has seen. Every story does, so many lines of it, where `AGENT_LOG` is a number.
 impl Drop for Story {
     #[allow(clippy::print_stderr, reason = "shown where a test fails")]
@@ -399,6 +422,9 @@ impl Drop for Story {
             let lines = wanted.unwrap_or_else(|_| "60".to_owned());
             eprintln!("{}", self.kubectl(&format!("logs deploy/{} --tail={lines}", self.name("agent"))));
             eprintln!("{}", self.kubectl("get pods -o wide"));
+        }
+        if !thread::panicking() {
+            self.observer.take().into_iter().for_each(Observer::judge);
         }
     }
 }

@@ -22,7 +22,7 @@ fn nobody_notices(sentence: &str, changes: &[(&str, Value)], happens: impl FnOnc
 }
 
 fn nobody_notices_with(load: &str, sentence: &str, changes: &[(&str, Value)], happens: impl FnOnce(&mut Story)) {
-    let mut story = Story::begin(&[&open()[..], changes].concat());
+    let mut story = Story::begin_observed(&[&open()[..], changes].concat());
     story.until_at_rest();
     let mut took = Duration::ZERO;
     let report = watched(&mut story, &[load], |story| took = timed(|| happens(story)));

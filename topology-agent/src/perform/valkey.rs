@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::classic::Move;
 use super::{Performer, StepError};
-use crate::valkey::{AskError, Reply, Table};
+use crate::valkey::{AskError, Reply, Table, count_keys};
 
 /// How long a failover is watched: servers give it up after five seconds.
 const FAILOVER: Duration = Duration::from_secs(5);
@@ -167,9 +167,26 @@ impl Performer<'_> {
         }
     }
 
+    /// Keys beside those of the owner are found only while their slot stands open: who has begun to move them since goes on.
     pub(super) async fn close_slots(&self, node: Target, slots: &SlotSet) -> Result<(), StepError> {
         for slot in slots.iter() {
+            self.has_keys_at_its_owner_alone(slot).await?;
             self.tell(node, &["SETSLOT", &slot.to_string(), "STABLE"]).await?;
+        }
+        Ok(())
+    }
+
+    async fn has_keys_at_its_owner_alone(&self, slot: u16) -> Result<(), StepError> {
+        let owns = |server: &planner::Server| {
+            let own = self.view.opinion(server).and_then(|opinion| opinion.row(server.id));
+            own.is_some_and(|row| row.slots.contains(slot))
+        };
+        let primaries = self.view.servers().filter(|(_, _, server)| server.role == Role::Primary && !owns(server));
+        for (pod, _, server) in primaries {
+            let (contact, connection) = self.node(Target { pod, id: server.id }).await?;
+            if contact.noted(count_keys(&connection, slot).await).await? > 0 {
+                return Err(StepError::Changed("keys of the slot lie on another node by now"));
+            }
         }
         Ok(())
     }

@@ -15,5 +15,5 @@ pub use info::Info;
 pub use jobs::Exports;
 pub use reply::{AskError, Reply};
 pub use settings::canonical;
-pub use strays::count_strays;
+pub use strays::{count_keys, count_strays};
 pub use table::{OddTable, Table};

@@ -27,7 +27,7 @@ pub async fn count_strays(connection: &Connection, owned: &SlotSet, keys: u64) -
     let others: Vec<u16> = owned.complement().iter().collect();
     let mut held = Vec::new();
     for some in others.chunks(SIDE_BY_SIDE) {
-        let counts = try_join_all(some.iter().map(|slot| count(connection, *slot))).await?;
+        let counts = try_join_all(some.iter().map(|slot| count_keys(connection, *slot))).await?;
         held.extend(some.iter().zip(counts).filter(|(_, count)| *count > 0).map(|(slot, _)| *slot..=*slot));
     }
     Ok(held.into_iter().collect())
@@ -66,6 +66,9 @@ fn keys_of(entry: Reply) -> Result<u64, AskError> {
 }
 
 /// How many keys a server holds of a slot.
-async fn count(connection: &Connection, slot: u16) -> Result<i64, AskError> {
+///
+/// # Errors
+/// The server does not say.
+pub async fn count_keys(connection: &Connection, slot: u16) -> Result<i64, AskError> {
     connection.ask("CLUSTER", &["COUNTKEYSINSLOT", &slot.to_string()]).await?.number(COUNT)
 }
