@@ -15,7 +15,7 @@ use crate::story::{Story, name, open};
 use crate::trouble::begin_with;
 
 /// How many requests of each activity to each party go wrong in each way, evenly spread; `POINTS` has more of them.
-const POINTS: usize = 6;
+const POINTS: usize = 3;
 
 /// Who is asked.
 #[derive(Debug, Clone, Copy)]
