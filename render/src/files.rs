@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use spec::{Auth, Cluster, Series, Tls, names};
 
 use crate::error::Error;
@@ -88,17 +87,10 @@ const fn saves_at_stop(cluster: &Cluster) -> bool {
 impl Files {
     /// Changes when, and only when, a running server has to be restarted to have what is in the texts.
     pub(crate) fn restart_hash(&self) -> String {
-        let mut hasher = Sha256::new();
-        for name in ["valkey.conf", "start.sh"] {
-            let text = self.0.get(name).map_or("", String::as_str);
-            for line in lines(text).map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-                hasher.update(line);
-                hasher.update("\n");
-            }
-        }
-        let bytes = hasher.finalize();
-        let first = bytes.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
-        format!("{first:016x}")
+        let texts = ["valkey.conf", "start.sh"].map(|name| self.0.get(name).map_or("", String::as_str));
+        let all = texts.into_iter().flat_map(lines).map(str::trim);
+        let counted = all.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        spec::digest(counted.flat_map(|line| [line, "\n"]).collect::<String>())
     }
 
     /// The data of the ConfigMap.

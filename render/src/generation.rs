@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 
-use sha2::{Digest, Sha256};
 use spec::names::{RENDERED_TEMPLATE, TEMPLATE_ANNOTATION};
 
 use crate::document::{Draft, Kind};
@@ -17,8 +16,7 @@ pub(crate) fn tell(drafts: &[Draft], trees: &mut [Tree<'_>]) -> Result<(), Error
     let is_set = |(draft, _): &(&Draft, &Tree<'_>)| draft.kind == Kind::StatefulSet;
     let set = drafts.iter().zip(&*trees).find(is_set).map(|(_, tree)| tree);
     let Some(template) = set.and_then(|set| set.get("spec")?.get("template")) else { return Ok(()) };
-    let bytes = Sha256::digest(serde_json::to_vec(template)?);
-    let hash: String = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hash = spec::digest(serde_json::to_vec(template)?);
     for (draft, tree) in drafts.iter().zip(trees) {
         if draft.kind == Kind::StatefulSet {
             tree.annotate(TEMPLATE_ANNOTATION, Cow::Owned(hash.clone()));

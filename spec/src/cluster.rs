@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::access::Access;
 use crate::agent::Agent;
@@ -228,9 +227,7 @@ impl Cluster {
         let mut cluster = self.clone();
         (cluster.labels, cluster.shards, cluster.upgrade.paused) = (BTreeMap::new(), 3, false);
         // What is made of types of ours can be written, so that nothing is ever hashed in its stead.
-        let text = serde_json::to_string(&cluster).unwrap_or_default();
-        let bytes = Sha256::digest(text);
-        bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        crate::digest(serde_json::to_string(&cluster).unwrap_or_default())
     }
 
     /// What may be meant otherwise: nothing wrong, but worth a look.

@@ -147,6 +147,14 @@ fn alike(party: Party, pointer: &str, one: &Value, other: &Value) {
     }
 }
 
+fn shards_come_and_go_alike(party: Party) {
+    alike(party, "/spec/shards", &json!(3), &json!(4));
+}
+
+fn servers_restart_alike(party: Party) {
+    alike(party, "/spec/config", &json!({"tcp-backlog": 1000}), &json!({"tcp-backlog": 1001}));
+}
+
 #[test]
 fn whichever_request_goes_wrong_a_cluster_forms_alike() {
     forms_alike(Party::Kubernetes);
@@ -154,12 +162,12 @@ fn whichever_request_goes_wrong_a_cluster_forms_alike() {
 
 #[test]
 fn whichever_request_goes_wrong_shards_come_and_go_alike() {
-    alike(Party::Kubernetes, "/spec/shards", &json!(3), &json!(4));
+    shards_come_and_go_alike(Party::Kubernetes);
 }
 
 #[test]
 fn whichever_request_goes_wrong_servers_restart_alike() {
-    alike(Party::Kubernetes, "/spec/config", &json!({"tcp-backlog": 1000}), &json!({"tcp-backlog": 1001}));
+    servers_restart_alike(Party::Kubernetes);
 }
 
 #[test]
@@ -169,10 +177,10 @@ fn whichever_command_goes_wrong_a_cluster_forms_alike() {
 
 #[test]
 fn whichever_command_goes_wrong_shards_come_and_go_alike() {
-    alike(Party::Valkey, "/spec/shards", &json!(3), &json!(4));
+    shards_come_and_go_alike(Party::Valkey);
 }
 
 #[test]
 fn whichever_command_goes_wrong_servers_restart_alike() {
-    alike(Party::Valkey, "/spec/config", &json!({"tcp-backlog": 1000}), &json!({"tcp-backlog": 1001}));
+    servers_restart_alike(Party::Valkey);
 }

@@ -9,6 +9,9 @@ import sys
 import tempfile
 import time
 
+# What a benchmark is started with: the paths of the programs that it needs, in this order.
+PROGRAMS = dict(zip(["valkey-render", "valkey-topology-agent", "pocket-cluster", "servers", "witness"], sys.argv[1:]))
+
 SERVER = "app.kubernetes.io/component=valkey"
 AGENT = "app.kubernetes.io/component=topology-agent"
 

@@ -28,6 +28,9 @@ pub(crate) fn run(start: &Start) -> Result<(), Failure> {
 async fn serve(start: &Start, listener: TcpListener, mut kubeconfig: File) -> Result<(), Error> {
     let cluster = Cluster::new(&start.settings())?;
     cluster.places.prepare()?;
+    if cluster.has_clocks {
+        cluster.places.prepare_clocks()?;
+    }
     cluster.network.prepare().await?;
     ["default", "kube-system"].iter().for_each(|name| control::create_namespace(&cluster, name));
     control::create_machines(&cluster, start.hosts, start.zones);

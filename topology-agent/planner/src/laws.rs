@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use self::reading::{
-    at, find, in_sync, is_copy, is_here, is_newer, is_replaced, is_stale, is_well, own_row, owns_nothing,
+    at, find, in_sync, is_copy, is_here, is_newer, is_replaced, is_stale, is_well, owns_nothing,
     owns_nothing_elsewhere, owns_nothing_itself, rows,
 };
 use crate::desired::Desired;
@@ -269,7 +269,7 @@ fn reset(desired: &Desired, view: &View, node: Target) -> Result<(), Broken> {
 }
 
 fn migrate(view: &View, source: Target, target: Target, slots: &SlotSet) -> Result<(), Broken> {
-    let owns = at(view, source).and_then(|server| own_row(view, server)).is_some_and(|row| row.slots.covers(slots));
+    let owns = at(view, source).and_then(|server| view.own_row(server)).is_some_and(|row| row.slots.covers(slots));
     hold(owns, Law::OneOwner, "the source does not own the slots")?;
     let taker = at(view, target);
     hold(taker.is_some_and(|server| server.follows().is_none()), Law::OneOwner, "the target is not a primary")?;

@@ -307,4 +307,10 @@ impl View {
     pub fn opinion(&self, server: &Server) -> Option<&Opinion> {
         self.opinions.get(server.opinion)
     }
+
+    /// What a server says of itself.
+    #[must_use]
+    pub fn own_row(&self, server: &Server) -> Option<&Row> {
+        self.opinion(server).and_then(|opinion| opinion.row(server.id))
+    }
 }

@@ -177,10 +177,7 @@ impl Performer<'_> {
     }
 
     async fn has_keys_at_its_owner_alone(&self, slot: u16) -> Result<(), StepError> {
-        let owns = |server: &planner::Server| {
-            let own = self.view.opinion(server).and_then(|opinion| opinion.row(server.id));
-            own.is_some_and(|row| row.slots.contains(slot))
-        };
+        let owns = |server: &planner::Server| self.view.own_row(server).is_some_and(|row| row.slots.contains(slot));
         let primaries = self.view.servers().filter(|(_, _, server)| server.role == Role::Primary && !owns(server));
         for (pod, _, server) in primaries {
             let (contact, connection) = self.node(Target { pod, id: server.id }).await?;

@@ -18,7 +18,7 @@ pub(super) fn environment() -> (String, String) {
     ("LD_PRELOAD".to_owned(), format!("{FOLDER}/{LIBRARY}"))
 }
 
-/// Where the library is built, below the folder of a pod's clock.
+/// Where the library stands in a folder.
 pub(super) fn library(folder: &Path) -> PathBuf {
     folder.join(LIBRARY)
 }

@@ -47,12 +47,17 @@ impl Places {
         self.pod(uid).join("logs").join(container).join(format!("{restart}.log"))
     }
 
+    /// Builds what all clocks are made of.
+    pub(crate) fn prepare_clocks(&self) -> io::Result<()> {
+        clock::build(&clock::library(&self.root))
+    }
+
     /// The folder with a pod's clock, which goes like the machine's until it is set.
     pub(super) fn clock(&self, uid: &str) -> io::Result<PathBuf> {
         let folder = self.pod(uid).join("clock");
         if !folder.exists() {
             fs::create_dir_all(&folder)?;
-            clock::build(&clock::library(&folder))?;
+            fs::hard_link(clock::library(&self.root), clock::library(&folder))?;
         }
         Ok(folder)
     }

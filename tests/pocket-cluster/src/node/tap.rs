@@ -169,7 +169,7 @@ impl Carrier {
         self.cluster.audit.note(Asked {
             by: self.subject.to_string(),
             verb: "tell".to_owned(),
-            resource: words.iter().take(2).map(|word| word.to_lowercase()).collect::<Vec<_>>().join(" "),
+            resource: first(words, 2),
             namespace: namespace.clone(),
             name: server.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default(),
             code: 0,
@@ -177,9 +177,13 @@ impl Carrier {
     }
 }
 
+/// So many of the first words, in small letters.
+fn first(words: &[String], count: usize) -> String {
+    words.iter().take(count).map(|word| word.to_lowercase()).collect::<Vec<_>>().join(" ")
+}
+
 fn is_read(words: &[String]) -> bool {
-    let said = |count: usize| words.iter().take(count).map(|word| word.to_lowercase()).collect::<Vec<_>>().join(" ");
-    let (one, two) = (said(1), said(2));
+    let (one, two) = (first(words, 1), first(words, 2));
     READS.iter().any(|read| *read == one || *read == two)
 }
 

@@ -37,14 +37,11 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) -> Next {
 
 /// Whether the nodes are those of a cluster that was never written to, each with an epoch of its own, and share all slots among them.
 fn is_prepared(situation: &Situation<'_>) -> bool {
-    let rows: Vec<&Row> = situation.view.servers().filter_map(|(_, _, server)| own_row(situation, server)).collect();
+    let rows: Vec<&Row> =
+        situation.view.servers().filter_map(|(_, _, server)| situation.view.own_row(server)).collect();
     let epochs: BTreeSet<u64> = rows.iter().map(|row| row.epoch).filter(|epoch| *epoch > 0).collect();
     let slots: u32 = rows.iter().map(|row| u32::from(row.slots.len())).sum();
     epochs.len() == rows.len() && slots == u32::from(SLOTS) && situation.unowned.is_empty() && situation.is_unused()
-}
-
-fn own_row<'a>(situation: &Situation<'a>, server: &Server) -> Option<&'a Row> {
-    situation.view.opinion(server)?.row(server.id)
 }
 
 /// A node that answered, in a pod that stays.

@@ -22,11 +22,6 @@ pub(super) fn at(view: &View, target: Target) -> Option<&Server> {
     view.pods.get(&target.pod).and_then(Pod::server).filter(|server| server.id == target.id)
 }
 
-/// What a server says of itself.
-pub(super) fn own_row<'a>(view: &'a View, server: &Server) -> Option<&'a Row> {
-    view.opinion(server).and_then(|opinion| opinion.row(server.id))
-}
-
 /// Whether a node's pod answers as another node: then it is gone, with what it had.
 pub(super) fn is_replaced(view: &View, id: NodeId) -> bool {
     let successor = |row: &Row| {
@@ -42,7 +37,7 @@ pub(super) fn in_sync(view: &View, replica: &Server, primary: NodeId) -> bool {
 
 /// Whether a row says of a node that answered what that node no longer says itself.
 pub(super) fn is_stale(view: &View, row: &Row) -> bool {
-    let own = find(view, row.id).and_then(|server| own_row(view, server));
+    let own = find(view, row.id).and_then(|server| view.own_row(server));
     own.is_some_and(|own| own.epoch > row.epoch || own.epoch == row.epoch && own.slots != row.slots)
 }
 
@@ -51,7 +46,7 @@ pub(super) fn is_here(view: &View, row: &Row) -> bool {
 }
 
 pub(super) fn owns_nothing_itself(view: &View, server: &Server) -> bool {
-    own_row(view, server).is_none_or(|row| row.slots.is_empty())
+    view.own_row(server).is_none_or(|row| row.slots.is_empty())
 }
 
 /// Whether a server writes files that the series that should be cannot read.
