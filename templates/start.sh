@@ -56,10 +56,12 @@ finds_keys() {
 # A primary that comes back without its keys is empty, and its replicas would copy that. It comes back as a new node instead,
 # which owns nothing; a replica takes the shard over, and the agent makes the new node a replica of it. Until then, its replicas
 # look for their primary at this address, whoever answers there: so nobody does for a while.
+# A copy of long ago would be taken for keys that nobody else has, and is put aside.
 if is_followed && ! finds_keys; then
     echo "start.sh: this server owned slots and lost its keys; it starts as a new node, in {{ takeover_seconds }} s" >&2
     sleep {{ takeover_seconds }}
     rm -f nodes.conf
+    [ ! -e dump.rdb ] || mv dump.rdb dump.rdb.old
 fi
 
 # Read from standard input: nothing that CONFIG REWRITE writes could survive a restart.

@@ -40,7 +40,7 @@ enum When {
 /// What is left of a certificate of the user's own when its renewal is overdue.
 const WEEK_SECONDS: u64 = 7 * 86400;
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 10] = [
     Rule {
         name: "ValkeySlotsUncovered",
         when: When::Always,
@@ -58,6 +58,15 @@ const RULES: [Rule; 9] = [
         severity: "critical",
         summary: "the agent cannot go on by itself",
         remedy: "`valkey-topology-agent plan` says why and what to do.",
+    },
+    Rule {
+        name: "ValkeyAgentBlind",
+        when: When::Always,
+        expression: "valkey_agent_plan{%,state=\"blind\"} == 1",
+        wait: "5m",
+        severity: "critical",
+        summary: "the agent cannot see the cluster, and does nothing",
+        remedy: "Its log and the events of the StatefulSet say why: what should be, a Secret or a certificate cannot be read.",
     },
     Rule {
         name: "ValkeyForeignNode",

@@ -29,7 +29,7 @@ pub(crate) fn struck_in(
     arguments: &[&str],
     happens: impl FnOnce(&mut Story),
 ) -> Report {
-    struck_there(Story::begin(changes), sentence, arguments, happens)
+    struck_there(Story::begin_observed(changes), sentence, arguments, happens)
 }
 
 /// The same, in the cluster of this story.

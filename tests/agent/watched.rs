@@ -91,6 +91,17 @@ pub(crate) fn keep(sentence: &str, took: Duration, report: &Report) {
     fs::write(evidence().join(format!("{sentence}.json")), record.to_string()).unwrap();
 }
 
+/// What a client may wait for at most where everything is planned. On a machine that has nothing else to do it is a twentieth of this.
+const PLANNED: Duration = Duration::from_secs(2);
+/// To a client that waits for longer than that, a machine that stood still shows as a gap and not as an error.
+pub(crate) const PATIENT: &str = "--patience-millis=3000";
+
+/// No client noticed what was planned.
+pub(crate) fn nobody_noticed(report: &Report) {
+    nothing_is_lost(report, PLANNED);
+    assert!(report.errors.is_empty(), "{report:?}");
+}
+
 /// Nothing that was acknowledged is lost, nothing that was read was stale or wrong, and no shard stood still for longer than this.
 pub(crate) fn nothing_is_lost(report: &Report, longest: Duration) {
     assert!(report.is_true(), "{report:?}");

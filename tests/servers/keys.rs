@@ -16,17 +16,17 @@ fn only_snapshots() -> (&'static str, Value) {
 const ALONE: &str = "start pod0\n\
      cli0 CLUSTER ADDSLOTSRANGE 0 16383 >/dev/null; until_true pod0 sh /etc/valkey/readiness.sh\n";
 
-/// The identity of the primary before and after its container restarted, which it does after this command. Nobody takes over here, and
-/// nobody is waited for.
-fn restarted(story: &Story, members: &str, command: &str) -> (String, String) {
+/// The identity of the primary before and after its container restarted, which it does after this command, and how many keys it then
+/// has. Nobody takes over here, and nobody is waited for.
+fn restarted(story: &Story, members: &str, command: &str) -> (String, String, String) {
     let said = story.play(&format!(
         "{members}cli0 SET key value >/dev/null; {command} >/dev/null\n\
          cli0 CLUSTER MYID; kill -9 $(cat $PODS/0/run/valkey.pid); sleep 0.2\n\
          sed -i 's/^ *sleep .*/:/' $PODS/0/etc/start.sh\n\
-         start pod0; cli0 CLUSTER MYID",
+         start pod0; cli0 CLUSTER MYID; cli0 DBSIZE",
     ));
     let mut lines = said.lines().map(str::to_owned);
-    (lines.next().unwrap(), lines.next().unwrap())
+    (lines.next().unwrap(), lines.next().unwrap(), lines.next().unwrap())
 }
 
 #[test]
@@ -40,8 +40,10 @@ fn a_primary_that_lost_its_keys_comes_back_as_a_new_node() {
     ];
     for (kept, command) in losses {
         each_series(std::slice::from_ref(&kept), |story| {
-            let (before, after) = restarted(story, TWO_MEMBERS, command);
+            let (before, after, keys) = restarted(story, TWO_MEMBERS, command);
             assert_ne!(before, after, "{kept:?} {command}");
+            // Keys of a node that owns no slots would be nobody's, and keep it from following a primary.
+            assert_eq!(keys, "0", "{kept:?} {command}");
         });
     }
 }
@@ -55,7 +57,7 @@ fn a_primary_that_kept_its_keys_or_has_no_replica_comes_back_as_itself() {
     ];
     for (kept, members, command) in stories {
         each_series(std::slice::from_ref(&kept), |story| {
-            let (before, after) = restarted(story, members, command);
+            let (before, after, _) = restarted(story, members, command);
             assert_eq!(before, after, "{kept:?} {command}");
         });
     }

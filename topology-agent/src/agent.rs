@@ -7,14 +7,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::Client;
 use planner::laws::check_round;
-use planner::{Desired, Plan, Step, Time, View};
+use planner::{Desired, Step, Time, View};
 use spec::{Cluster, ClusterName, names};
 
 use crate::access::{AccessError, Secrets};
-use crate::kubernetes::{Actions, Cache, Leadership, PodFacts, Revision, Source, Written};
-use crate::look::{Look, Servers};
+use crate::kubernetes::{Actions, Cache, Leadership, PodFacts, Source, Written};
+use crate::look::Servers;
 use crate::perform::{Outcome, Performer};
+use crate::repeats::{Repeats, versions};
+use crate::retries::Retries;
 use crate::route::Route;
+use crate::sighting::{Sighting, Wanted};
 
 /// One agent's eyes and hands.
 pub struct Agent {
@@ -26,42 +29,12 @@ pub struct Agent {
     wanted: Option<(Written, Arc<Wanted>)>,
     /// The pods that were deleted, until Kubernetes says so: what it said before is old.
     leaving: BTreeSet<Arc<str>>,
+    /// What was done and does not show yet.
+    repeats: Repeats,
+    /// What servers gave up.
+    retries: Retries,
     /// A step of the last round that will not be done before somebody does something, and why: for people to read.
     refused: Option<(Step, String)>,
-}
-
-/// What should be, as it was last read.
-#[derive(Debug)]
-pub struct Wanted {
-    /// The spec.
-    pub cluster: Cluster,
-    /// What the planner takes from it.
-    pub desired: Desired,
-}
-
-/// What was seen, and what follows from it.
-#[derive(Debug, Clone)]
-pub struct Sighting {
-    /// What should be.
-    pub wanted: Arc<Wanted>,
-    /// The custom resource, as it was looked at; none where there is none.
-    pub revision: Option<Revision>,
-    /// The generation of the custom resource, or of the `StatefulSet` where there is none.
-    pub generation: i64,
-    /// Whether the `StatefulSet` was rendered from what should be. As long as one of the two is older, nothing is as it should be.
-    pub is_rendered: bool,
-    /// Whether the controller of the `StatefulSet` has seen its latest template: before, nobody can tell which pods are outdated.
-    pub settled: bool,
-    /// Whether Kubernetes takes every pod for ready, and sends clients to it: it asks each only every few seconds.
-    pub are_ready: bool,
-    /// What was seen.
-    pub look: Look,
-    /// What to do.
-    pub plan: Plan,
-    /// Which of it was refused the last time, and why.
-    pub hindrance: Option<String>,
-    /// When.
-    pub now: Time,
 }
 
 /// Why there is nothing to see.
@@ -93,14 +66,6 @@ impl Blind {
     }
 }
 
-impl Sighting {
-    /// Whether there is nothing to do, by the latest template, and clients find every server.
-    #[must_use]
-    pub fn is_as_desired(&self) -> bool {
-        self.plan == Plan::Done && self.settled && self.is_rendered && self.are_ready
-    }
-}
-
 impl Agent {
     /// An agent of this cluster, which sees nothing before its cache is ready.
     #[must_use]
@@ -120,6 +85,8 @@ impl Agent {
             leadership,
             wanted: None,
             leaving: BTreeSet::new(),
+            repeats: Repeats::default(),
+            retries: Retries::default(),
             refused: None,
         }
     }
@@ -143,19 +110,27 @@ impl Agent {
         let scale = set.spec.replicas.and_then(|pods| u32::try_from(pods).ok());
         let generation = set.metadata.generation.unwrap_or_default();
         let observed = set.status.as_ref().and_then(|status| status.observed_generation).unwrap_or_default();
-        let is_rendered = revision.is_none() || is_rendered(&set, &wanted.cluster, template.as_deref());
+        let rendered = is_rendered(&set, &wanted.cluster, template.as_deref());
         let pods = self.pods(&set);
         let Wanted { cluster, desired } = &*wanted;
-        let look = self.servers.look(cluster, desired, &access, scale.unwrap_or(1), pods, now()).await;
+        let mut look = self.servers.look(cluster, desired, &access, scale.unwrap_or(1), pods, now()).await;
+        look.view.rendered = rendered;
         let now = now();
         let plan = planner::plan(desired, &look.view, now);
-        let hindrance = self.refused.as_ref().filter(|(step, _)| plan.steps().contains(step));
-        let hindrance = hindrance.map(|(step, why)| format!("not done: {step}: {why}"));
+        let hindrance = self.hindrance(plan.steps(), now);
         let settled = observed >= generation;
         let are_ready = set.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or_default()
             >= set.spec.replicas.unwrap_or(1);
         let generation = revision.as_ref().map_or(generation, |revision| revision.generation);
-        Ok(Sighting { wanted, revision, generation, is_rendered, settled, are_ready, look, plan, hindrance, now })
+        Ok(Sighting { wanted, revision, generation, settled, are_ready, look, plan, hindrance, now })
+    }
+
+    /// Why one of these steps will not be done soon.
+    fn hindrance(&self, steps: &[Step], now: Time) -> Option<String> {
+        let refused = self.refused.as_ref().filter(|(step, _)| steps.contains(step));
+        let refused = refused.map(|(step, why)| (step, why.clone()));
+        let held = || steps.iter().find_map(|step| Some((step, self.retries.reason(step, now)?)));
+        refused.or_else(held).map(|(step, why)| format!("not done: {step}: {why}"))
     }
 
     /// What Kubernetes says of the pods, and what it is about to say of those that were deleted.
@@ -191,11 +166,18 @@ impl Agent {
 
     /// Has the steps of a plan done. A step that breaks a law is left out, whatever the plan thinks of it.
     pub async fn perform(&mut self, sighting: &Sighting) -> Vec<Outcome> {
-        let steps = lawful(&sighting.wanted.desired, &sighting.look.view, sighting.plan.steps());
+        let version = |changed| self.cache.version(changed);
+        self.repeats.forget(version);
+        let due = |step: &&Step| !self.repeats.holds(step) && !self.retries.hold(step, sighting.now);
+        let steps: Vec<Step> = sighting.plan.steps().iter().filter(due).cloned().collect();
+        let steps = lawful(&sighting.wanted.desired, &sighting.look.view, &steps);
+        let before = versions(&steps, version);
         let (servers, actions, leadership, view) =
             (&self.servers, &self.actions, &self.leadership, &sighting.look.view);
         let outcomes = Performer { servers, actions, leadership, view }.round(&steps).await;
         self.leaving.extend(outcomes.iter().filter_map(deleted));
+        self.repeats.note(&outcomes, &before);
+        self.retries.note(&outcomes, now());
         // In the order of the plan, for they end in any order.
         let outcome = |step: &Step| outcomes.iter().find(|outcome| outcome.step == *step);
         self.refused = sighting.plan.steps().iter().filter_map(outcome).find_map(refused);

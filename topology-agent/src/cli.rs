@@ -9,10 +9,10 @@ use kube::{Client, Config};
 use tracing::level_filters::LevelFilter;
 
 use crate::access::Secrets;
-use crate::agent::Sighting;
 use crate::arguments::{Arguments, Command, LogFormat, Place};
 use crate::commands::{check, doctor, one_look, plan, run, status};
 use crate::route::Route;
+use crate::sighting::Sighting;
 
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]

@@ -24,7 +24,7 @@ const PATIENT_EVERY: u32 = 4;
 /// How long a server that was behind with its certificate is left before it is connected to anew, to see what it shows by then.
 const RENEWAL: Duration = Duration::from_secs(30);
 /// How long a count of stray keys is relied upon.
-const TRUSTED: Duration = Duration::from_mins(5);
+const RECOUNTED: Duration = Duration::from_mins(5);
 
 /// What was seen, and what nobody decides by.
 #[derive(Debug, Clone, Default)]
@@ -76,7 +76,7 @@ struct Counted {
 
 impl Counted {
     fn holds(&self, owned: &SlotSet, open: &[planner::OpenSlot]) -> bool {
-        self.at.elapsed() < TRUSTED && self.strays.is_empty() && (&self.owned, &*self.open) == (owned, open)
+        self.at.elapsed() < RECOUNTED && self.strays.is_empty() && (&self.owned, &*self.open) == (owned, open)
     }
 }
 
@@ -304,6 +304,7 @@ fn sight(error: &AskError) -> Sight {
         AskError::Unreachable(_)
         | AskError::TimedOut
         | AskError::Untrusted(_)
+        | AskError::Hindered(_)
         | AskError::Refused(_)
         | AskError::Odd { .. } => Sight::Silent,
     }

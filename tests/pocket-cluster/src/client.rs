@@ -75,7 +75,8 @@ impl Client {
     }
 
     pub(crate) fn exec(&self, exec: &Exec) -> Result<Said, Error> {
-        let said = self.post("/pocket/v1/exec", &json!(exec))?;
+        let patience = PATIENCE * 4 + Duration::from_millis(exec.patience_millis);
+        let said = self.send_within(patience, Method::POST, "/pocket/v1/exec", "application/json", &json!(exec))?;
         serde_json::from_value(said).map_err(lost)
     }
 
@@ -126,7 +127,18 @@ impl Client {
     }
 
     fn send(&self, method: Method, path: &str, kind: &str, body: &Value) -> Result<Value, Error> {
-        let answered = async { timeout(PATIENCE * 4, self.exchange(method, path, kind, body)).await };
+        self.send_within(PATIENCE * 4, method, path, kind, body)
+    }
+
+    fn send_within(
+        &self,
+        patience: Duration,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: &Value,
+    ) -> Result<Value, Error> {
+        let answered = async { timeout(patience, self.exchange(method, path, kind, body)).await };
         self.runtime.block_on(answered).map_err(|_| lost("it takes too long"))?
     }
 

@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::client::{Client, Failure};
 use crate::ledger::Entry;
 use crate::options::Options;
+use crate::patience::Patience;
 
 /// How many questions are under way at once.
 const SIDE_BY_SIDE: usize = 512;
-/// How long servers may take to be there again, and a pause between two questions about the same key.
+/// For how long no answer at all may come.
 const PATIENCE: Duration = Duration::from_mins(1);
-const PAUSE: Duration = Duration::from_millis(100);
 /// How many lost writes are named.
 const NAMED: usize = 10;
 
@@ -61,14 +60,15 @@ pub(crate) struct Bulk {
 impl Bulk {
     /// Keys as many as these, over all slots.
     pub(crate) async fn load(client: &Client, count: usize) -> Result<Self, Failure> {
-        let end = Instant::now() + PATIENCE;
+        let patience = &Patience::of(PATIENCE);
         let write = |number| async move {
             let (key, value) = pair(number);
-            insist(end, || {
-                let (mut client, key, value) = (client.clone(), key.clone(), value.clone());
-                async move { client.set(&key, &value).await }
-            })
-            .await
+            patience
+                .insist(|| {
+                    let (mut client, key, value) = (client.clone(), key.clone(), value.clone());
+                    async move { client.set(&key, &value).await }
+                })
+                .await
         };
         let mut written = stream::iter(0..count).map(write).buffer_unordered(SIDE_BY_SIDE);
         while let Some(result) = written.next().await {
@@ -84,19 +84,19 @@ fn pair(number: usize) -> (String, String) {
 
 /// Reads every key, as a client does that has just come.
 pub(crate) async fn judge(options: &Options, entries: &[Entry], bulk: &Bulk) -> Verdict {
-    let end = Instant::now() + PATIENCE;
+    let patience = &Patience::of(PATIENCE);
     let mut verdict = Verdict::default();
-    let Ok(client) = insist(end, || Client::open(options)).await else {
+    let Ok(client) = patience.insist(|| Client::open(options)).await else {
         verdict.unread = u64::try_from(entries.len() + bulk.count).unwrap_or(u64::MAX);
         return verdict;
     };
     let client = &client;
-    let read = |entry| async move { (entry, all(client, entry, end).await) };
+    let read = |entry| async move { (entry, all(client, entry, patience).await) };
     let mut found = stream::iter(entries).map(read).buffer_unordered(SIDE_BY_SIDE);
     while let Some((entry, numbers)) = found.next().await {
         verdict.of_entry(entry, numbers);
     }
-    let read = |number| async move { (pair(number), value(client, number, end).await) };
+    let read = |number| async move { (pair(number), value(client, number, patience).await) };
     let mut found = stream::iter(0..bulk.count).map(read).buffer_unordered(SIDE_BY_SIDE);
     while let Some(((key, value), found)) = found.next().await {
         verdict.of_bulk(&key, &value, found);
@@ -104,36 +104,20 @@ pub(crate) async fn judge(options: &Options, entries: &[Entry], bulk: &Bulk) -> 
     verdict
 }
 
-async fn all(client: &Client, entry: &Entry, end: Instant) -> Result<Vec<u64>, Failure> {
+async fn all(client: &Client, entry: &Entry, patience: &Patience) -> Result<Vec<u64>, Failure> {
     let read = || {
         let mut client = client.clone();
         async move { client.all(&entry.key).await }
     };
-    insist(end, read).await
+    patience.insist(read).await
 }
 
-async fn value(client: &Client, number: usize, end: Instant) -> Result<Option<String>, Failure> {
+async fn value(client: &Client, number: usize, patience: &Patience) -> Result<Option<String>, Failure> {
     let read = || {
         let mut client = client.clone();
         async move { client.get(&pair(number).0).await }
     };
-    insist(end, read).await
-}
-
-/// Tries until it succeeds, or until the end.
-pub(crate) async fn insist<T, F>(end: Instant, again: impl Fn() -> F) -> Result<T, Failure>
-where
-    F: Future<Output = Result<T, Failure>>,
-{
-    let tries = async {
-        loop {
-            match again().await {
-                Err(_) => sleep(PAUSE).await,
-                success => return success,
-            }
-        }
-    };
-    timeout_at(end, tries).await.map_err(|_| Failure::new("timeout", "until the end"))?
+    patience.insist(read).await
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod count;
 mod judge;
 mod ledger;
 mod options;
+mod patience;
 mod report;
 mod slots;
 mod watch;

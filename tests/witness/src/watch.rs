@@ -12,9 +12,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use crate::client::{Client, Failure};
 use crate::count::{Count, millis};
-use crate::judge::{Bulk, Verdict, insist, judge};
+use crate::judge::{Bulk, Verdict, judge};
 use crate::ledger::{Entry, Reading};
 use crate::options::Options;
+use crate::patience::Patience;
 use crate::report::{Report, ShardGap};
 use crate::slots::{Ranges, has, shards, slot_of};
 
@@ -91,7 +92,7 @@ impl Book {
 /// # Errors
 /// It could not begin.
 pub async fn watch(options: &Options, begun: impl FnOnce()) -> Result<Report, Error> {
-    let open = || insist(Instant::now() + BEGINNING, || Client::open(options));
+    let open = || async { Patience::of(BEGINNING).insist(|| Client::open(options)).await };
     let mut client = open().await?;
     let shards = shards(&client.slots().await?);
     if shards.is_empty() {

@@ -10,7 +10,7 @@ use crate::time::Span;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the spec")]
 pub struct Desired {
-    /// How many shards; 3 to 1,000.
+    /// How many shards; 3 to 500.
     pub shards: u16,
     /// How many replicas each shard has besides its primary; 0 to 5.
     pub replicas: u8,
@@ -46,7 +46,6 @@ impl Desired {
     /// The part of a spec that the planner acts upon.
     #[must_use]
     pub fn of(cluster: &Cluster) -> Self {
-        let persistence = &cluster.persistence;
         let (stored, volume) = match &cluster.storage {
             Storage::Volume { expand_to, .. } => (true, expand_to.map(spec::Quantity::rounded_up)),
             Storage::Ephemeral { .. } => (false, None),
@@ -63,7 +62,7 @@ impl Desired {
             canary: cluster.upgrade.canary,
             sync_timeout: Span(cluster.upgrade.sync_timeout.as_millis()),
             downgrade: cluster.upgrade.allow_downgrade,
-            persistent: stored && (persistence.append_only || !persistence.snapshots.is_empty()),
+            persistent: stored && cluster.persistence.keeps_keys(),
             volume,
             max_memory_percent: cluster.max_memory_percent,
             settings: cluster.live_settings(),

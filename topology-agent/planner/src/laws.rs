@@ -278,6 +278,7 @@ fn migrate(view: &View, source: Target, target: Target, slots: &SlotSet) -> Resu
 }
 
 fn delete_pod(desired: &Desired, view: &View, pod: Ordinal, volume: Volume) -> Result<(), Broken> {
+    hold(view.rendered, Law::HaltedStaysHalted, "onto what it would restart is not known")?;
     let Some(about) = view.pods.get(&pod) else { return Ok(()) };
     match &about.sight {
         Sight::Seen(server) => delete_running(desired, view, server, volume),
@@ -312,18 +313,22 @@ fn delete_running(desired: &Desired, view: &View, server: &Server, volume: Volum
 }
 
 fn scale(view: &View, pods: u32) -> Result<(), Broken> {
-    for (ordinal, pod) in view.pods.range(Ordinal(pods)..) {
+    for pod in view.pods.range(Ordinal(pods)..).map(|(_, pod)| pod) {
         let empty = match &pod.sight {
             Sight::Seen(server) => server.keys == 0 && server.follows().is_none(),
             Sight::Down => true,
             Sight::Silent | Sight::Loading | Sight::Locked => false,
         };
         hold(empty, Law::LeaveBlank, "a pod that would go holds data, or was not seen")?;
-        let shared = view.opinions.iter().filter(|opinion| opinion.rows.len() > 1);
-        let known = shared.flat_map(|opinion| &opinion.rows).any(|row| row.pod == Some(*ordinal));
-        hold(!known, Law::LeaveBlank, "a node of a pod that would go is still known")?;
     }
-    Ok(())
+    // Of a pod that is not listed, too: it was taken down a moment ago, and is about to be back.
+    let shared = view.opinions.iter().filter(|opinion| opinion.rows.len() > 1);
+    let known = |row: &Row| row.pod.is_some_and(|pod| pod.0 >= pods);
+    hold(
+        !shared.flat_map(|opinion| &opinion.rows).any(known),
+        Law::LeaveBlank,
+        "a node of a pod that would go is still known",
+    )
 }
 
 impl Law {

@@ -106,6 +106,8 @@ pub enum Waiting {
     Terminating,
     /// A pod that was restarted and is not up yet.
     Restarting,
+    /// What should be and the `StatefulSet` to be of one rendering: one of them was not applied yet.
+    Rendering,
     /// The links between a replica that is to take over and all primaries.
     Links,
     /// Slots and shards to be at rest before members change places.
@@ -144,10 +146,7 @@ pub enum Trouble {
         voters: u32,
     },
     /// A node from an earlier life of its volume that claims slots or holds keys.
-    StaleMember {
-        /// How many keys it holds.
-        keys: u64,
-    },
+    StaleMember,
     /// No primary has room for the slots that have to move.
     NoRoom {
         /// How much has to move at the least.
@@ -182,16 +181,15 @@ pub enum Trouble {
         pods: u32,
     },
     /// A drained primary that still holds keys.
-    KeysLeft {
-        /// How many.
-        keys: u64,
-    },
+    KeysLeft,
     /// A server that cannot write to its disk.
     DiskFails,
     /// A server that does not let us in for long.
     LockedOut,
     /// A server that has given no answer for long.
     Unreachable,
+    /// A pod that is being taken down and does not go.
+    Lingering,
 }
 
 impl fmt::Display for Scope {
@@ -221,6 +219,9 @@ impl fmt::Display for Waiting {
             Self::MigrationRetry { after } => write!(out, "a migration failed, and is tried again after {after}"),
             Self::Terminating => out.write_str("it is being taken down"),
             Self::Restarting => out.write_str("it was restarted, and is not up yet"),
+            Self::Rendering => {
+                out.write_str("the StatefulSet was rendered from another spec; apply all that is rendered")
+            }
             Self::Links => out.write_str("not every primary is connected to the replica that is to take over"),
             Self::Rest => out.write_str("other work goes first"),
             Self::Misplaced => out.write_str("not every server knows its name and address, and where to send clients"),
@@ -252,9 +253,14 @@ impl fmt::Display for Trouble {
             Self::QuorumLost { alive, voters } => {
                 write!(out, "{alive} of {voters} primaries are up, too few for a vote")
             }
-            Self::StaleMember { keys } => write!(out, "it comes from an earlier life of its volume, with {keys} keys"),
+            Self::StaleMember => out.write_str("it comes from an earlier life of its volume, with keys of its own"),
+            // Roughly: how much it is changes with every write, and what is wrong does not.
             Self::NoRoom { bytes } => {
-                write!(out, "no primary has room for the {} MiB that have to move", bytes.div_ceil(1 << 20))
+                write!(
+                    out,
+                    "no primary has room for what has to move, up to {} MiB",
+                    bytes.div_ceil(1 << 20).next_power_of_two()
+                )
             }
             Self::MigrationFailing { times } => write!(out, "a migration failed {times} times in a row"),
             Self::TangledSlot { slot } => write!(out, "slot {slot} stands open on more nodes than two"),
@@ -270,10 +276,11 @@ impl fmt::Display for Trouble {
                 out.write_str("it holds fields with an expiry, which the older series does not know")
             }
             Self::Paused { pods } => write!(out, "upgrades are paused, and {pods} pods run an old template"),
-            Self::KeysLeft { keys } => write!(out, "it owns no slots and still holds {keys} keys"),
+            Self::KeysLeft => out.write_str("it owns no slots and still holds keys"),
             Self::DiskFails => out.write_str("its server cannot write to its disk, and takes no writes"),
             Self::LockedOut => out.write_str("its server does not take the password"),
             Self::Unreachable => out.write_str("its server gives no answer"),
+            Self::Lingering => out.write_str("it is being taken down, and does not go"),
         }
     }
 }
@@ -281,7 +288,7 @@ impl fmt::Display for Trouble {
 impl Trouble {
     /// Whether it is why keys, and the pods that hold them, cannot leave.
     pub(crate) const fn holds_back(&self) -> bool {
-        matches!(self, Self::NoRoom { .. } | Self::MigrationFailing { .. } | Self::KeysLeft { .. } | Self::SyncTimedOut)
+        matches!(self, Self::NoRoom { .. } | Self::MigrationFailing { .. } | Self::KeysLeft | Self::SyncTimedOut)
     }
 
     /// What to do about it.
@@ -301,9 +308,7 @@ impl Trouble {
             Self::QuorumLost { .. } => {
                 "bring the primaries' pods back; where a node is dead for good, delete its Node object so that their pods move"
             }
-            Self::StaleMember { .. } => {
-                "if its keys are not needed, delete its volume claim and its pod: it then joins empty"
-            }
+            Self::StaleMember => "if its keys are not needed, delete its volume claim and its pod: it then joins empty",
             Self::NoRoom { .. } => "raise the memory limit, or add a shard",
             Self::MigrationFailing { .. } => {
                 "look at the message of the failed job: CLUSTER GETSLOTMIGRATIONS on the source"
@@ -321,11 +326,12 @@ impl Trouble {
             Self::DowngradeAlone => "set replicasPerShard to 1: replicas are what pods on empty volumes sync from",
             Self::DowngradeImpossible => "remove the expiry of fields (HPERSIST), or stay on the newer series",
             Self::Paused { .. } => "set upgrade.paused to false when they may restart",
-            Self::KeysLeft { .. } => {
-                "look which slots they belong to, and move or delete them; it is not removed before"
-            }
+            Self::KeysLeft => "look which slots they belong to, and move or delete them; it is not removed before",
             Self::DiskFails => "raise storage.expandTo where the volume is full; else look at the volume and its host",
             Self::LockedOut => "make the Secret and the servers' password agree; servers read it when they start",
+            Self::Lingering => {
+                "look at its host: where that is gone for good, delete the Node object, and Kubernetes lets the pod go"
+            }
             Self::Unreachable => "look at the pod's events and log, and at the network between it and the agent",
         }
     }

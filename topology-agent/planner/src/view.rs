@@ -23,6 +23,9 @@ use crate::time::{Span, Time};
 pub struct View {
     /// How many pods the `StatefulSet` is told to have.
     pub scale: u32,
+    /// Whether the `StatefulSet` was rendered from what should be. While one of the two is older, nobody knows onto what a pod would
+    /// restart, and whether it may.
+    pub rendered: bool,
     /// The pods that Kubernetes lists.
     pub pods: BTreeMap<Ordinal, Pod>,
     /// The different tables of nodes that servers hold.
@@ -297,6 +300,14 @@ impl Server {
 }
 
 impl View {
+    /// The pods from this one on, those included that Kubernetes is told to have and does not list right now.
+    #[must_use]
+    pub fn pods_from(&self, first: Ordinal) -> BTreeMap<Ordinal, Option<&Pod>> {
+        let wanted = (first.0..self.scale).map(|pod| (Ordinal(pod), None));
+        let listed = self.pods.range(first..).map(|(pod, seen)| (*pod, Some(seen)));
+        wanted.chain(listed).collect()
+    }
+
     /// The servers that answered, by their pods.
     pub fn servers(&self) -> impl Iterator<Item = (Ordinal, &Pod, &Server)> {
         self.pods.iter().filter_map(|(&ordinal, pod)| pod.server().map(|server| (ordinal, pod, server)))

@@ -7,7 +7,7 @@ use planner::laws::check_round;
 use planner::{Plan, SLOTS, Survey, View, survey};
 use spec::Spread;
 
-use crate::agent::Sighting;
+use crate::sighting::Sighting;
 
 /// A point, and what is wrong about it, if anything is.
 struct Point {
@@ -105,7 +105,7 @@ fn lawless(sighting: &Sighting) -> Vec<String> {
 }
 
 fn unfinished(sighting: &Sighting) -> Vec<String> {
-    let template = (!sighting.settled).then(|| "the latest template was not seen by its controller yet".to_owned());
+    let lack = sighting.lack().map(|lack| lack.to_string());
     let plan = match &sighting.plan {
         Plan::Done => Vec::new(),
         plan @ (Plan::Do(..) | Plan::Wait(..) | Plan::Stuck(_)) => {
@@ -113,5 +113,5 @@ fn unfinished(sighting: &Sighting) -> Vec<String> {
             steps.chain(plan.matters().iter().map(ToString::to_string)).collect()
         }
     };
-    template.into_iter().chain(plan).collect()
+    lack.into_iter().chain(plan).collect()
 }

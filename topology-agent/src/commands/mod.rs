@@ -10,10 +10,11 @@ use kube::Client;
 use spec::ClusterName;
 
 use crate::access::Secrets;
-use crate::agent::{Agent, Sighting};
+use crate::agent::Agent;
 use crate::cli::CommandError;
 use crate::kubernetes::{Leadership, Source};
 use crate::route::Route;
+use crate::sighting::Sighting;
 
 /// One look by somebody who changes nothing.
 pub(crate) async fn one_look(

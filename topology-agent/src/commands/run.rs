@@ -11,13 +11,14 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::access::Secrets;
-use crate::agent::{Agent, Blind, Sighting};
+use crate::agent::{Agent, Blind};
 use crate::cli::CommandError;
 use crate::kubernetes::{Leadership, Revision, Source, lead};
 use crate::pace::{Pace, REST};
 use crate::perform::Outcome;
 use crate::report::{Events, Health, Metrics, Publisher, serve, stand, without_sight};
 use crate::route::Route;
+use crate::sighting::Sighting;
 
 /// How long a round that has begun may still take when the agent is told to stop.
 const LAST_ROUND: Duration = Duration::from_secs(15);
@@ -53,9 +54,10 @@ pub(crate) async fn run(
     serve(port, watch.health.clone(), watch.metrics.clone())?;
     let lease = tokio::spawn(lead(client, names::agent(cluster), identity, leadership, Arc::clone(&release)));
     stop.listen();
-    watch.keep(&stop).await;
-    release.notify_one();
-    drop(timeout(LAST_ROUND, lease).await);
+    if watch.keep(&stop).await {
+        release.notify_one();
+        drop(timeout(LAST_ROUND, lease).await);
+    }
     Ok(())
 }
 
@@ -74,17 +76,18 @@ struct Watch {
 }
 
 impl Watch {
-    /// Turns until told to stop. A round that has begun is brought to its end.
-    async fn keep(&mut self, stop: &Stop) {
+    /// Turns until told to stop. A round that has begun is brought to its end: whether it was, or commands may be under way yet, so
+    /// that nobody else is to lead before the lease has ended.
+    async fn keep(&mut self, stop: &Stop) -> bool {
         tokio::select! {
             () = self.prepare() => {}
-            () = stop.told() => return,
+            () = stop.told() => return true,
         }
         while !stop.is_told() {
             let turn = self.turn();
             let pause = tokio::select! {
                 pause = turn => pause,
-                () = stop.overdue() => return,
+                () = stop.overdue() => return false,
             };
             tokio::select! {
                 () = self.agent.cache().changed() => {}
@@ -93,6 +96,7 @@ impl Watch {
                 () = sleep(pause) => {}
             }
         }
+        true
     }
 
     /// Waits until Kubernetes says what there is.
@@ -100,6 +104,7 @@ impl Watch {
         while let Err(error) = self.agent.cache().ready().await {
             tracing::warn!(%error, "Kubernetes does not say what there is");
             self.health.note(Err(format!("Kubernetes does not say what there is: {error}")));
+            sleep(self.pace.after_nothing()).await;
         }
     }
 
@@ -149,6 +154,7 @@ impl Watch {
     fn tell_blind(&mut self, blind: &Blind) -> Duration {
         tracing::warn!("{blind}");
         self.metrics.note_leader(self.leadership.holds());
+        self.metrics.note_blind();
         self.health.note(Err(blind.to_string()));
         if let Some(set) = self.agent.cache().set()
             && self.leadership.holds()

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use planner::{Ordinal, Shard, survey};
 use spec::names;
 
-use crate::agent::Sighting;
 use crate::arguments::OutputFormat;
 use crate::cli::CommandError;
 use crate::report::stand;
+use crate::sighting::Sighting;
 
 const HEAD: [&str; 6] = ["SHARD", "PRIMARY", "COUNT", "KEYS", "REPLICAS", "SLOTS"];
 

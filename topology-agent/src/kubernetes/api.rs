@@ -3,17 +3,21 @@
 use std::future::Future;
 use std::time::Duration;
 
+use kube::runtime::watcher;
 use tokio::time::timeout;
 
 /// How long a request may take; a busy API server takes some seconds.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Why a request did not succeed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ApiError {
     /// There was no answer in time. Whether the request was carried out is not known.
     #[error("the API server gave no answer in {} s", LONGEST.as_secs())]
     TimedOut,
+    /// It has not yet told what there is.
+    #[error("the API server has not told what there is")]
+    Unlisted,
     /// Somebody else changed the object meanwhile, or it is another one by now.
     #[error("the object has changed meanwhile")]
     Conflict,
@@ -36,7 +40,7 @@ impl ApiError {
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         match self {
-            Self::TimedOut | Self::Conflict | Self::Failed(_) => true,
+            Self::TimedOut | Self::Unlisted | Self::Conflict | Self::Failed(_) => true,
             Self::Missing | Self::Forbidden(_) | Self::Refused(_) => false,
         }
     }
@@ -53,6 +57,18 @@ impl From<kube::Error> for ApiError {
                 _ => Self::Failed(status.to_string()),
             },
             other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<watcher::Error> for ApiError {
+    fn from(error: watcher::Error) -> Self {
+        match error {
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => error.into(),
+            watcher::Error::WatchError(status) => kube::Error::Api(status).into(),
+            watcher::Error::NoResourceVersion => Self::Failed(error.to_string()),
         }
     }
 }

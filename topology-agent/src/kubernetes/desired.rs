@@ -12,7 +12,7 @@ use spec::{ClusterName, names};
 use tokio::sync::Notify;
 
 use super::object::CustomResource;
-use super::watch::{Broken, WATCH_SECONDS, keep};
+use super::watch::{Standing, WATCH_SECONDS, keep};
 
 /// Where it is written what should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,17 +70,17 @@ impl Desired {
         cluster: &ClusterName,
         source: Source,
         changed: &Arc<Notify>,
-        broken: &mut Vec<Broken>,
+        watches: &mut Vec<Standing>,
     ) -> Self {
         let all = watcher::Config::default().timeout(WATCH_SECONDS);
         let named = |name: &str| all.fields(&format!("metadata.name={name}"));
         let client = client.clone();
         match source {
             Source::ConfigMap => {
-                Self::Map(keep(Api::default_namespaced(client), named(&names::desired(cluster)), changed, broken))
+                Self::Map(keep(Api::default_namespaced(client), named(&names::desired(cluster)), changed, watches))
             }
             Source::CustomResource => {
-                Self::Object(keep(Api::default_namespaced(client), named(cluster.as_str()), changed, broken))
+                Self::Object(keep(Api::default_namespaced(client), named(cluster.as_str()), changed, watches))
             }
             Source::File(path) => Self::File(path),
         }

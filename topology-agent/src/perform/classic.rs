@@ -80,8 +80,15 @@ impl<'a> Move<'a> {
         fence()?;
         let end = Instant::now() + LONGEST_SLOT;
         let (source, target) = (self.source.id.to_string(), self.target.id.to_string());
-        unless_owner(to.tell("CLUSTER", &["SETSLOT", slot, "IMPORTING", &source]).await)?;
-        unless_owner(from.tell("CLUSTER", &["SETSLOT", slot, "MIGRATING", &target]).await)?;
+        let arrived =
+            is_refused(to.tell("CLUSTER", &["SETSLOT", slot, "IMPORTING", &source]).await, "already the owner")?;
+        let left = is_refused(from.tell("CLUSTER", &["SETSLOT", slot, "MIGRATING", &target]).await, "not the owner")?;
+        match (arrived, left) {
+            (true, true) => return Ok(()),
+            // Somebody else has it by now, and keys of it that whoever claims it would have dropped.
+            (false, true) => return Err(StepError::Changed("the slot has another owner by now")),
+            (_, false) => {}
+        }
         for database in databases {
             from.tell("SELECT", &[&database.to_string()]).await?;
             if !self.keys(from, slot, &database.to_string(), &fence, end).await? {
@@ -137,10 +144,10 @@ impl<'a> Move<'a> {
     }
 }
 
-/// A slot that has arrived, or has left, is past this point.
-fn unless_owner(result: Result<Reply, AskError>) -> Result<(), AskError> {
+/// Whether a command was refused for this reason.
+fn is_refused(result: Result<Reply, AskError>, reason: &str) -> Result<bool, AskError> {
     match result {
-        Err(AskError::Refused(why)) if why.contains("already the owner") || why.contains("not the owner") => Ok(()),
-        other => other.map(drop),
+        Err(AskError::Refused(why)) if why.contains(reason) => Ok(true),
+        other => other.map(|_| false),
     }
 }

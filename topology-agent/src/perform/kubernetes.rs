@@ -7,6 +7,19 @@ use super::{Performer, StepError};
 use crate::kubernetes::runs;
 
 impl Performer<'_> {
+    /// Those that go are looked at once more: what was blank may have been found by somebody meanwhile.
+    pub(super) async fn scale(&self, pods: u32) -> Result<(), StepError> {
+        for pod in (pods..self.view.scale).map(Ordinal) {
+            match self.target(pod) {
+                Ok(node) if self.is_blank(node).await? => {}
+                Ok(_) => return Err(StepError::Changed("a pod that would go is not blank")),
+                Err(_) => drop(self.does_not_run(pod).await?),
+            }
+        }
+        self.fence()?;
+        Ok(self.actions.scale(pods).await?)
+    }
+
     pub(super) async fn delete_pod(
         &self,
         pod: Ordinal,

@@ -27,6 +27,9 @@ pub enum StepError {
     /// What has to hold before it does not hold any more.
     #[error("left out: {0}")]
     Changed(&'static str),
+    /// Servers began it and gave it up.
+    #[error("servers gave it up")]
+    GivenUp,
     /// A server did not do it.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -40,7 +43,7 @@ impl StepError {
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         match self {
-            Self::NotLeading | Self::Changed(_) => true,
+            Self::NotLeading | Self::Changed(_) | Self::GivenUp => true,
             Self::Ask(error) => error.is_passing(),
             Self::Api(error) => error.is_passing(),
         }
@@ -94,7 +97,7 @@ impl Performer<'_> {
     async fn step(&self, step: &Step) -> Result<Option<Duration>, StepError> {
         self.fence()?;
         let done: Result<(), StepError> = match step {
-            Step::Scale { pods } => Ok(self.actions.scale(*pods).await?),
+            Step::Scale { pods } => self.scale(*pods).await,
             Step::Label { pod, labels } => Ok(self.actions.label(*pod, &self.uid(*pod)?, *labels).await?),
             Step::SetConfigEpoch { node, epoch } => self.tell(*node, &["SET-CONFIG-EPOCH", &epoch.to_string()]).await,
             Step::Meet { node, peer, address } => self.meet(*node, *peer, *address).await,

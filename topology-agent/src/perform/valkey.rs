@@ -95,7 +95,10 @@ impl Performer<'_> {
         self.fence()?;
         contact.noted(connection.tell("CLUSTER", &["RESET", "HARD"]).await).await?;
         match contact.noted(connection.ask("DBSIZE", &[]).await).await? {
-            Reply::Number(0) => Ok(contact.noted(connection.tell("FLUSHALL", &[]).await).await.map(drop)?),
+            Reply::Number(0) => {
+                self.fence()?;
+                Ok(contact.noted(connection.tell("FLUSHALL", &[]).await).await.map(drop)?)
+            }
             _ => Err(StepError::Changed("it holds keys")),
         }
     }
@@ -129,7 +132,7 @@ impl Performer<'_> {
             }
             sleep(GLANCE).await;
         }
-        Err(StepError::Changed("servers gave the failover up"))
+        Err(StepError::GivenUp)
     }
 
     /// Whether a node's process has ended: its pod does not run, or runs another node.
@@ -210,6 +213,15 @@ impl Performer<'_> {
         self.fence()?;
         contact.noted(connection.tell("CONFIG", &arguments).await).await?;
         Ok(())
+    }
+
+    /// Whether a node holds no key and knows nobody.
+    pub(super) async fn is_blank(&self, node: Target) -> Result<bool, StepError> {
+        let (contact, connection) = self.node(node).await?;
+        let nodes = contact.noted(connection.ask("CLUSTER", &["NODES"]).await).await?.text("CLUSTER NODES")?;
+        let table = Table::read(&nodes, |_| None).map_err(|odd| odd_table(&odd))?;
+        let keys = contact.noted(connection.ask("DBSIZE", &[]).await).await?;
+        Ok(table.rows.len() == 1 && keys == Reply::Number(0))
     }
 
     /// What a node does by its own word.

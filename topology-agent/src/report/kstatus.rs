@@ -9,8 +9,9 @@ use spec::status::{ConditionType, Status};
 
 use super::status::{stand, without_sight};
 use crate::access::AccessError;
-use crate::agent::{Blind, Sighting, Wanted};
+use crate::agent::Blind;
 use crate::look::Look;
+use crate::sighting::{Sighting, Wanted};
 
 #[derive(Debug, PartialEq)]
 enum Kstatus {
@@ -31,24 +32,14 @@ fn kstatus(status: &Status, generation: i64) -> Kstatus {
     }
 }
 
-fn sighting(plan: &Plan, settled: bool, is_rendered: bool, are_ready: bool) -> Sighting {
+fn sighting(plan: &Plan, settled: bool, rendered: bool, are_ready: bool) -> Sighting {
     let spec = "{apiVersion: valkey-gitops.dev/v1alpha1, kind: ValkeyCluster, metadata: {name: a, namespace: b}, \
                 spec: {version: '9.1', tls: {disabled: true}, auth: {disabled: true}}}";
     let cluster = spec::read(spec, None).unwrap().remove(0).cluster;
     let wanted = Arc::new(Wanted { desired: Desired::of(&cluster), cluster });
-    let (look, plan, hindrance) = (Look::default(), plan.clone(), None);
-    Sighting {
-        wanted,
-        revision: None,
-        generation: 7,
-        is_rendered,
-        settled,
-        are_ready,
-        look,
-        plan,
-        hindrance,
-        now: Time(0),
-    }
+    let (mut look, plan, hindrance) = (Look::default(), plan.clone(), None);
+    look.view.rendered = rendered;
+    Sighting { wanted, revision: None, generation: 7, settled, are_ready, look, plan, hindrance, now: Time(0) }
 }
 
 fn status(sighting: &Sighting) -> Status {
@@ -71,10 +62,10 @@ fn plans() -> [Plan; 5] {
 fn current_is_only_what_is_as_desired_by_the_latest_generation() {
     for plan in plans() {
         for bits in 0..8 {
-            let [settled, is_rendered, are_ready] = [1, 2, 4].map(|bit| bits & bit != 0);
-            let sighting = sighting(&plan, settled, is_rendered, are_ready);
+            let [settled, rendered, are_ready] = [1, 2, 4].map(|bit| bits & bit != 0);
+            let sighting = sighting(&plan, settled, rendered, are_ready);
             let status = status(&sighting);
-            let is_done = plan == Plan::Done && settled && is_rendered && are_ready;
+            let is_done = plan == Plan::Done && settled && rendered && are_ready;
             assert_eq!(kstatus(&status, 7) == Kstatus::Current, is_done, "{status:?}");
             assert_eq!(kstatus(&status, 8), Kstatus::InProgress, "{status:?}");
             assert_eq!(kstatus(&status, 7) == Kstatus::Failed, plan.needs_help(), "{status:?}");

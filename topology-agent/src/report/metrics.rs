@@ -11,8 +11,11 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use spec::{ClusterName, names};
 
-use crate::agent::Sighting;
 use crate::perform::Outcome;
+use crate::sighting::Sighting;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Whole {}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Pod {
@@ -40,6 +43,8 @@ struct Timed {
     step: &'static str,
 }
 
+/// Of the cluster as a whole; nothing while it is not seen.
+type OfCluster = Family<Whole, Gauge>;
 type OfPod = Family<Pod, Gauge>;
 type OfShard = Family<Shard, Gauge>;
 type Durations = Family<Timed, Histogram, fn() -> Histogram>;
@@ -50,19 +55,19 @@ pub struct Metrics {
     registry: Arc<Registry>,
     leader: Gauge,
     plan: Family<State, Gauge>,
-    upgrade_halted: Gauge,
+    upgrade_halted: OfCluster,
     steps: Family<Kind, Counter>,
     seconds: Durations,
     pauses: Histogram,
     look: Histogram,
-    covered: Gauge,
-    foreign: Gauge,
-    moving: Gauge,
-    to_move: Gauge,
-    voters: Gauge,
-    pods: Gauge,
-    pods_seen: Gauge,
-    pods_outdated: Gauge,
+    covered: OfCluster,
+    foreign: OfCluster,
+    moving: OfCluster,
+    to_move: OfCluster,
+    voters: OfCluster,
+    pods: OfCluster,
+    pods_seen: OfCluster,
+    pods_outdated: OfCluster,
     shard_slots: OfShard,
     wanted: OfShard,
     in_sync: OfShard,
@@ -95,28 +100,28 @@ impl Metrics {
         let mut metrics = Self {
             registry: Arc::default(),
             leader: gauge(&mut registry, "agent_leader", "Whether this agent is the one at work"),
-            plan: family(&mut registry, "agent_plan", "What the last plan came to: done, do, wait or stuck"),
-            upgrade_halted: gauge(&mut registry, "agent_upgrade_halted", "Whether a rolling restart has halted"),
+            plan: family(&mut registry, "agent_plan", "What the last look came to: done, do, wait, stuck or blind"),
+            upgrade_halted: family(&mut registry, "agent_upgrade_halted", "Whether a rolling restart has halted"),
             steps: Family::default(),
             seconds: Family::new_with_constructor(buckets),
             pauses: buckets(),
             look: buckets(),
-            covered: gauge(&mut registry, "cluster_slots_covered", "Slots whose owner serves them"),
-            foreign: gauge(
+            covered: family(&mut registry, "cluster_slots_covered", "Slots whose owner serves them"),
+            foreign: family(
                 &mut registry,
                 "cluster_foreign_nodes",
                 "Nodes of other clusters that are known to this one",
             ),
-            moving: gauge(&mut registry, "cluster_slots_moving", "Slots on their way to another shard"),
-            to_move: gauge(
+            moving: family(&mut registry, "cluster_slots_moving", "Slots on their way to another shard"),
+            to_move: family(
                 &mut registry,
                 "cluster_slots_to_move",
                 "Slots that are not yet in the shard where they should be",
             ),
-            voters: gauge(&mut registry, "cluster_voters_up", "Primaries with slots that answered"),
-            pods: gauge(&mut registry, "cluster_pods", "Pods that Kubernetes lists"),
-            pods_seen: gauge(&mut registry, "cluster_pods_seen", "Pods whose server answered"),
-            pods_outdated: gauge(&mut registry, "cluster_pods_outdated", "Pods that run an old template"),
+            voters: family(&mut registry, "cluster_voters_up", "Primaries with slots that answered"),
+            pods: family(&mut registry, "cluster_pods", "Pods that Kubernetes lists"),
+            pods_seen: family(&mut registry, "cluster_pods_seen", "Pods whose server answered"),
+            pods_outdated: family(&mut registry, "cluster_pods_outdated", "Pods that run an old template"),
             shard_slots: family(&mut registry, "shard_slots", "Slots that a shard owns"),
             wanted: family(&mut registry, "shard_replicas_wanted", "Replicas that a shard should have"),
             in_sync: family(&mut registry, "shard_replicas_in_sync", "Replicas that have all that their primary has"),
@@ -164,6 +169,26 @@ impl Metrics {
         }
     }
 
+    /// Notes that nothing could be seen: what was seen before is not what is.
+    pub fn note_blind(&self) {
+        self.note_state("blind");
+        self.of_cluster().into_iter().for_each(Family::clear);
+        [&self.shard_slots, &self.wanted, &self.in_sync].into_iter().for_each(Family::clear);
+        self.node.all().into_iter().for_each(Family::clear);
+    }
+
+    fn of_cluster(&self) -> [&OfCluster; 9] {
+        let Self { upgrade_halted, covered, foreign, moving, to_move, voters, pods, pods_seen, pods_outdated, .. } =
+            self;
+        [upgrade_halted, covered, foreign, moving, to_move, voters, pods, pods_seen, pods_outdated]
+    }
+
+    fn note_state(&self, current: &str) {
+        for state in ["done", "do", "wait", "stuck", "blind"] {
+            self.plan.get_or_create(&State { state }).set(i64::from(state == current));
+        }
+    }
+
     fn note_plan(&self, plan: &Plan) {
         let current = match plan {
             // Whatever else is waited for meanwhile.
@@ -173,26 +198,24 @@ impl Metrics {
             Plan::Wait(..) => "wait",
             Plan::Stuck(_) => "stuck",
         };
-        for state in ["done", "do", "wait", "stuck"] {
-            self.plan.get_or_create(&State { state }).set(i64::from(state == current));
-        }
+        self.note_state(current);
         let troubles = || plan.matters().iter().filter_map(trouble);
         let foreign =
             troubles().map(|trouble| if let Trouble::ForeignNodes(nodes) = trouble { nodes.len() } else { 0 });
-        self.foreign.set(i64::try_from(foreign.sum::<usize>()).unwrap_or(i64::MAX));
+        self.foreign.get_or_create(&Whole {}).set(i64::try_from(foreign.sum::<usize>()).unwrap_or(i64::MAX));
         let halted = troubles().any(|trouble| matches!(trouble, Trouble::UpgradeHalted { .. } | Trouble::SyncTimedOut));
-        self.upgrade_halted.set(i64::from(halted));
-        self.to_move.set(plan.matters().iter().map(to_move).sum());
+        self.upgrade_halted.get_or_create(&Whole {}).set(i64::from(halted));
+        self.to_move.get_or_create(&Whole {}).set(plan.matters().iter().map(to_move).sum());
     }
 
     fn note_cluster(&self, view: &View, survey: &Survey) {
-        self.covered.set(survey.served.len().into());
-        self.voters.set(survey.voters_alive.into());
-        self.pods.set(count(view.pods.len()));
-        self.pods_seen.set(count(view.servers().count()));
+        self.covered.get_or_create(&Whole {}).set(survey.served.len().into());
+        self.voters.get_or_create(&Whole {}).set(survey.voters_alive.into());
+        self.pods.get_or_create(&Whole {}).set(count(view.pods.len()));
+        self.pods_seen.get_or_create(&Whole {}).set(count(view.servers().count()));
         let outdated = view.pods.values().filter(|pod| pod.template == planner::Template::Old);
-        self.pods_outdated.set(count(outdated.count()));
-        self.moving.set(view.servers().map(|(_, _, server)| moving(server)).sum());
+        self.pods_outdated.get_or_create(&Whole {}).set(count(outdated.count()));
+        self.moving.get_or_create(&Whole {}).set(view.servers().map(|(_, _, server)| moving(server)).sum());
     }
 
     fn note_shards(&self, survey: &Survey, replicas: u8) {

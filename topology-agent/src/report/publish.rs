@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The most between two tries of what keeps failing.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often what was written is looked at again: somebody may have deleted it.
-const TRUSTED: Duration = Duration::from_mins(5);
+const REWRITTEN: Duration = Duration::from_mins(5);
 /// The key under which the status stands in a ConfigMap.
 const KEY: &str = "status.yaml";
 
@@ -106,7 +106,7 @@ impl Writer {
     }
 
     async fn write_one(&mut self, report: Report) -> Result<(), ApiError> {
-        let is_known = |(written, since): &(Report, Instant)| written.concerns(&report) && since.elapsed() < TRUSTED;
+        let is_known = |(written, since): &(Report, Instant)| written.concerns(&report) && since.elapsed() < REWRITTEN;
         let (before, since) = match self.written.take().filter(is_known) {
             Some((written, since)) => (written.status, since),
             None => (self.present(report.owner.as_ref()).await?, Instant::now()),

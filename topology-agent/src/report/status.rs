@@ -7,7 +7,8 @@ use planner::{Plan, SLOTS, Shard, Sight, Survey, Template};
 use spec::status::{Condition, ConditionType, Endpoints, Secrets, ShardStatus, Status};
 use spec::{Cluster, names};
 
-use crate::agent::{Blind, Sighting};
+use crate::agent::Blind;
+use crate::sighting::{Lack, Sighting};
 use crate::valkey::AskError;
 
 /// How many matters and steps a message names before it counts the rest.
@@ -97,9 +98,7 @@ impl Finding {
 
 fn ready(sighting: &Sighting) -> Finding {
     let reasons = match &sighting.plan {
-        Plan::Done if !sighting.is_rendered => ("AsDesired", "NotRendered"),
-        Plan::Done if !sighting.settled => ("AsDesired", "TemplateUnseen"),
-        Plan::Done => ("AsDesired", "PodsNotReady"),
+        Plan::Done => ("AsDesired", sighting.lack().map_or("AsDesired", Lack::reason)),
         plan if plan.needs_help() => ("AsDesired", "Stuck"),
         Plan::Do(..) => ("AsDesired", "Working"),
         Plan::Wait(..) | Plan::Stuck(_) => ("AsDesired", "Waiting"),
@@ -147,7 +146,7 @@ fn balanced(survey: &Survey) -> Finding {
 fn up_to_date(sighting: &Sighting) -> Finding {
     let pods = &sighting.look.view.pods;
     let current = pods.values().filter(|pod| pod.template == Template::Current && pod.sight != Sight::Down).count();
-    let all = current == pods.len() && sighting.settled && sighting.is_rendered && !pods.is_empty();
+    let all = current == pods.len() && sighting.settled && sighting.look.view.rendered && !pods.is_empty();
     let message = format!("{current} of {} pods run the latest template", pods.len());
     Finding::of(ConditionType::UpToDate, all, ("Current", "Outdated"), message)
 }
@@ -155,13 +154,9 @@ fn up_to_date(sighting: &Sighting) -> Finding {
 /// A plan in one line; before it, what people have to know who wonder about it.
 fn summary(sighting: &Sighting) -> String {
     let plan = match &sighting.plan {
-        Plan::Done if !sighting.is_rendered => {
-            "the StatefulSet was rendered from another spec; apply what valkey-render renders".to_owned()
+        Plan::Done => {
+            sighting.lack().map_or_else(|| "the cluster is as it should be".to_owned(), |lack| lack.to_string())
         }
-        Plan::Done if sighting.settled && !sighting.are_ready => {
-            "the cluster is as it should be, and Kubernetes is about to take its pods for ready".to_owned()
-        }
-        Plan::Done => "the cluster is as it should be".to_owned(),
         Plan::Do(round, _) => named(round.0.iter().map(ToString::to_string)),
         Plan::Wait(matters, _) | Plan::Stuck(matters) => named(matters.iter().map(ToString::to_string)),
     };
@@ -174,7 +169,8 @@ fn summary(sighting: &Sighting) -> String {
 fn refusal(sighting: &Sighting) -> Option<String> {
     let is_answer = |error: &AskError| match error {
         AskError::Untrusted(_) | AskError::Refused(_) | AskError::Odd { .. } => true,
-        AskError::Unreachable(_) | AskError::TimedOut | AskError::Locked(_) | AskError::Loading => false,
+        AskError::Unreachable(_) | AskError::TimedOut | AskError::Locked(_) => false,
+        AskError::Loading | AskError::Hindered(_) => false,
     };
     let (pod, error) = sighting.look.failures.iter().find(|(_, error)| is_answer(error))?;
     Some(format!("{pod}: {error}"))

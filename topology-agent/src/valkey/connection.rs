@@ -178,6 +178,7 @@ fn understand(error: &Error) -> AskError {
     match (word, error.kind()) {
         ("NOAUTH" | "WRONGPASS" | "NOPERM", _) | (_, ErrorKind::Auth) => AskError::Locked(details),
         ("LOADING" | "BUSY", _) => AskError::Loading,
+        ("IOERR" | "TRYAGAIN" | "MASTERDOWN" | "NOREPLICAS", _) => AskError::Hindered(details),
         (_, ErrorKind::Timeout) => AskError::TimedOut,
         (_, ErrorKind::Tls) => AskError::Untrusted(explained(details)),
         // In words of rustls, which come as if the line was bad: `InvalidCertificate(UnknownIssuer)`, `AlertReceived(UnknownCA)`.
@@ -240,6 +241,7 @@ mod tests {
         assert!(matches!(understood(ErrorKind::IO, "Connection refused"), AskError::Unreachable(_)));
         assert!(matches!(understood(ErrorKind::Cluster, "CLUSTERDOWN Hash slot not served"), AskError::Unreachable(_)));
         assert!(matches!(understood(ErrorKind::Unknown, "ERR Unknown node"), AskError::Refused(_)));
+        assert!(matches!(understood(ErrorKind::Unknown, "IOERR error or timeout"), AskError::Hindered(_)));
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub enum AskError {
     /// The server reads its data.
     #[error("the server is loading its data")]
     Loading,
+    /// The server cannot do it right now.
+    #[error("the server cannot do it right now: {0}")]
+    Hindered(String),
     /// The server refused the command.
     #[error("the server refused: {0}")]
     Refused(String),
@@ -51,7 +54,7 @@ impl AskError {
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::TimedOut | Self::Loading => true,
+            Self::Unreachable(_) | Self::TimedOut | Self::Loading | Self::Hindered(_) => true,
             Self::Untrusted(_) | Self::Locked(_) | Self::Refused(_) | Self::Odd { .. } => false,
         }
     }
@@ -61,7 +64,8 @@ impl AskError {
     pub const fn is_silence(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::TimedOut => true,
-            Self::Untrusted(_) | Self::Locked(_) | Self::Loading | Self::Refused(_) | Self::Odd { .. } => false,
+            Self::Untrusted(_) | Self::Locked(_) | Self::Loading => false,
+            Self::Hindered(_) | Self::Refused(_) | Self::Odd { .. } => false,
         }
     }
 
@@ -69,7 +73,7 @@ impl AskError {
     #[must_use]
     pub const fn spares_connection(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::Loading | Self::Odd { .. } => true,
+            Self::Refused(_) | Self::Hindered(_) | Self::Loading | Self::Odd { .. } => true,
             Self::Unreachable(_) | Self::TimedOut | Self::Untrusted(_) | Self::Locked(_) => false,
         }
     }

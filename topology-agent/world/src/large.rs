@@ -51,7 +51,7 @@ pub fn view(shards: u32, formed: bool) -> View {
     let settings = Arc::new(BTreeMap::new());
     let pods =
         (0..shards * 2).map(|pod| (Ordinal(pod), member(pod, role(pod), formed, Arc::clone(&settings)))).collect();
-    View { scale: shards * 2, pods, opinions }
+    View { scale: shards * 2, rendered: true, pods, opinions }
 }
 
 fn member(pod: u32, role: Role, formed: bool, settings: Arc<BTreeMap<String, String>>) -> Pod {

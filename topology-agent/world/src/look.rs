@@ -31,7 +31,7 @@ fn address(pod: u8, generation: u8) -> IpAddr {
 pub fn look(world: &World, scenario: &Scenario, late: bool) -> View {
     let since = if late { Time(1) } else { NOW };
     let mut opinions: Vec<Opinion> = Vec::new();
-    let mut view = View { scale: u32::from(world.scale), ..View::default() };
+    let mut view = View { scale: u32::from(world.scale), rendered: true, ..View::default() };
     for (ordinal, pod) in (0..).zip(&world.pods).filter(|(_, pod)| pod.phase != Phase::Absent) {
         let server = pod.node.as_ref().filter(|_| matches!(pod.phase, Phase::Up | Phase::Cut)).map(|node| {
             let opinion = opinion(node);

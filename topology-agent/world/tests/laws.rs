@@ -170,8 +170,23 @@ fn a_pod_that_does_not_run_is_not_taken_back_to_where_its_data_cannot_be_read() 
 }
 
 #[test]
+fn nothing_restarts_onto_a_template_of_another_spec() {
+    let mut view = at_rest();
+    assert_eq!(law(&view, &delete(&view, 1)), None);
+    view.rendered = false;
+    assert_eq!(law(&view, &delete(&view, 1)), Some(Law::HaltedStaysHalted));
+}
+
+#[test]
 fn a_pod_whose_node_is_known_is_not_scaled_in() {
     let view = at_rest();
+    assert_eq!(law(&view, &Step::Scale { pods: 5 }), Some(Law::LeaveBlank));
+}
+
+#[test]
+fn a_pod_that_is_not_listed_is_not_scaled_in_while_its_node_is_known() {
+    let mut view = at_rest();
+    view.pods.remove(&Ordinal(5));
     assert_eq!(law(&view, &Step::Scale { pods: 5 }), Some(Law::LeaveBlank));
 }
 

@@ -16,16 +16,15 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
     if situation.view.scale <= wanted {
         return;
     }
-    let leaving: Vec<(Ordinal, &Pod)> =
-        situation.view.pods.range(Ordinal(wanted)..).map(|(ordinal, pod)| (*ordinal, pod)).collect();
-    if leaving.iter().all(|(ordinal, pod)| is_blank(situation, *ordinal, pod)) {
+    let leaving = situation.view.pods_from(Ordinal(wanted));
+    if leaving.iter().all(|(ordinal, pod)| is_blank(situation, *ordinal, *pod)) {
         if draft.is_calm() {
             draft.step(Step::Scale { pods: wanted });
         }
         return;
     }
     for (ordinal, pod) in leaving {
-        if let (Some(server), false) = (pod.server(), draft.is_unsettled()) {
+        if let (Some(server), false) = (pod.and_then(Pod::server), draft.is_unsettled()) {
             part(situation, layout, Target { pod: ordinal, id: server.id }, server, draft);
         }
     }
@@ -36,15 +35,15 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
     }
 }
 
-/// Whether nobody would miss a pod: nobody knows a node of it, and it holds nothing, or never ran.
-fn is_blank(situation: &Situation<'_>, ordinal: Ordinal, pod: &Pod) -> bool {
+/// Whether nobody would miss a pod: nobody knows a node of it, and it holds nothing, or does not run.
+fn is_blank(situation: &Situation<'_>, ordinal: Ordinal, pod: Option<&Pod>) -> bool {
     let shared = situation.view.opinions.iter().filter(|opinion| opinion.rows.len() > 1);
     let known = shared.flat_map(|opinion| &opinion.rows).any(|row| row.pod == Some(ordinal));
     let holds = |server: &Server| server.keys > 0 || server.role != Role::Primary;
-    match &pod.sight {
-        Sight::Seen(server) => !known && !holds(server),
-        Sight::Down => !known,
-        Sight::Silent | Sight::Loading | Sight::Locked => false,
+    match pod.map(|pod| &pod.sight) {
+        Some(Sight::Seen(server)) => !known && !holds(server),
+        Some(Sight::Down) | None => !known,
+        Some(Sight::Silent | Sight::Loading | Sight::Locked) => false,
     }
 }
 
@@ -52,7 +51,7 @@ fn part(situation: &Situation<'_>, layout: &Layout, node: Target, server: &Serve
     match server.role {
         Role::Primary if situation.owners.contains_key(&node.id) => hand_over(situation, layout, node, draft),
         Role::Primary if server.keys > 0 => {
-            draft.stuck(Scope::Pod(node.pod), Trouble::KeysLeft { keys: server.keys });
+            draft.stuck(Scope::Pod(node.pod), Trouble::KeysLeft);
         }
         Role::Primary if situation.joined.contains(&node.id) && situation.is_followed(node.id) => {
             draft.wait(Scope::Pod(node.pod), Waiting::Rest, situation.now + MOMENT);

@@ -22,7 +22,7 @@ pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) {
         let scope = Scope::Pod(stale.target.pod);
         match stale.server.keys {
             0 => draft.step(Step::Reset { node: stale.target }),
-            keys => draft.stuck(scope, Trouble::StaleMember { keys }),
+            _ => draft.stuck(scope, Trouble::StaleMember),
         }
     }
     welcome(situation, &newcomers, draft);

@@ -29,7 +29,7 @@ fn report(situation: &Situation<'_>, ordinal: Ordinal, pod: &Pod, draft: &mut Dr
     let (why, trouble) = match pod.sight {
         Sight::Seen(_) if !pod.terminating => return,
         Sight::Seen(_) => (Waiting::Terminating, None),
-        Sight::Down | Sight::Silent if pod.terminating => (Waiting::Terminating, None),
+        Sight::Down | Sight::Silent if pod.terminating => (Waiting::Terminating, long.then_some(Trouble::Lingering)),
         Sight::Down => (Waiting::Restarting, long.then_some(Trouble::Unreachable)),
         Sight::Silent => (Waiting::Silent, long.then_some(Trouble::Unreachable)),
         Sight::Loading => (Waiting::Loading, None),

@@ -92,7 +92,7 @@ fn follow(
             hand_over(situation, member).map(|step| (step, true))
         }
         Role::Primary if server.keys > 0 => {
-            draft.stuck(Scope::Pod(node.pod), Trouble::KeysLeft { keys: server.keys });
+            draft.stuck(Scope::Pod(node.pod), Trouble::KeysLeft);
             None
         }
         Role::Primary => {

@@ -13,6 +13,12 @@ use crate::view::{Pod, Role, Server, Sight, Template};
 
 pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
     let old = situation.view.pods.values().filter(|pod| pod.template == Template::Old).count();
+    if !situation.view.rendered {
+        if old > 0 {
+            draft.wait(Scope::Cluster, Waiting::Rendering, situation.now + WHILE);
+        }
+        return;
+    }
     if old == 0 {
         return renew(situation, draft);
     }

@@ -1,7 +1,7 @@
 //! Who follows whom, takes over from whom, and leaves.
 
-use planner::{Desired, Link, Ordinal, Role, Sight, Step, Template, Time, Trouble, View, plan};
-use world::look::{NOW, look};
+use planner::{Desired, Link, Ordinal, Role, Row, Sight, Step, Template, Time, Trouble, View, plan};
+use world::look::{NOW, identity, look};
 use world::scenario::desired;
 
 use crate::support::{at_rest, id, server};
@@ -101,7 +101,22 @@ fn no_copy_of_a_primary_leaves_that_owns_nothing_any_more_and_holds_keys_yet() {
     let mut view = moment(desired(4, 1), &desired(3, 1), "reset pod 7");
     server(&mut view, 6).keys = 5;
     let plan = decide(&view);
-    assert_eq!((told(&plan), trouble(&plan)), (Vec::new(), Some(&Trouble::KeysLeft { keys: 5 })));
+    assert_eq!((told(&plan), trouble(&plan)), (Vec::new(), Some(&Trouble::KeysLeft)));
+}
+
+/// Somebody deleted it, say, and Kubernetes has not made it again yet.
+#[test]
+fn pods_leave_though_one_is_not_listed_and_only_if_nobody_knows_its_node() {
+    let leave = "set the number of pods to 6".to_owned();
+    let mut view = moment(desired(4, 1), &desired(3, 1), &leave);
+    view.pods.remove(&Ordinal(7));
+    assert!(told(&decide(&view)).contains(&leave));
+    let led = Row { id: identity(90), pod: Some(Ordinal(7)), ..view.opinions[0].rows[1].clone() };
+    view.opinions
+        .iter_mut()
+        .filter(|opinion| opinion.rows.len() > 1)
+        .for_each(|opinion| opinion.rows.push(led.clone()));
+    assert!(!told(&decide(&view)).contains(&leave));
 }
 
 /// It stands beside its primary, so that its place is in a new shard.
@@ -129,7 +144,7 @@ fn a_primary_that_owns_nothing_and_holds_keys_follows_nobody() {
         (follows, trouble(&plan).cloned())
     };
     assert_eq!(follows(0), (true, None));
-    assert_eq!(follows(7), (false, Some(Trouble::KeysLeft { keys: 7 })));
+    assert_eq!(follows(7), (false, Some(Trouble::KeysLeft)));
 }
 
 #[test]

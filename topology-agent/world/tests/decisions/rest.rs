@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use planner::{Desired, Ordinal, Place, Plan, Sight, Step, Template, Time, View, plan};
+use planner::{Desired, Ordinal, Place, Plan, Sight, Step, Template, Time, Trouble, View, plan};
 use world::look::NOW;
 use world::scenario::desired;
 
 use crate::support::{at_rest, server, target};
-use crate::{astray, decide, told, told_of};
+use crate::{astray, decide, told, told_of, trouble};
 
 #[test]
 fn at_rest_there_is_nothing_to_do() {
@@ -46,6 +46,17 @@ fn what_is_stuck_needs_help_whatever_is_waited_for_meanwhile() {
     (pod.sight, pod.unready) = (Sight::Locked, Some(Time(0)));
     let plan = decide(&view);
     assert!(matches!(plan, Plan::Wait(..)) && plan.needs_help(), "{plan:?}");
+}
+
+/// As one does whose host is gone for good: somebody has to say that it is.
+#[test]
+fn a_pod_that_is_taken_down_and_does_not_go_needs_help_after_a_while() {
+    let mut view = at_rest();
+    let pod = view.pods.get_mut(&Ordinal(1)).unwrap();
+    (pod.sight, pod.terminating, pod.unready) = (Sight::Silent, true, Some(NOW));
+    assert!(!decide(&view).needs_help());
+    view.pods.get_mut(&Ordinal(1)).unwrap().unready = Some(Time(0));
+    assert_eq!(trouble(&decide(&view)), Some(&Trouble::Lingering));
 }
 
 #[test]

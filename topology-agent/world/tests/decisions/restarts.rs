@@ -165,6 +165,17 @@ fn no_member_restarts_while_a_slot_of_its_shard_stands_open() {
     assert_eq!(told(&decide(&view)), [""; 0]);
 }
 
+/// The one that was applied first is the newer one, and whether its template may be started on is not known.
+#[test]
+fn no_pod_restarts_before_the_stateful_set_and_the_spec_are_of_one_rendering() {
+    let mut view = at_rest();
+    view.pods.values_mut().for_each(|pod| pod.template = Template::Old);
+    assert!(told(&decide(&view)).iter().any(|step| step.starts_with("restart")));
+    view.rendered = false;
+    assert_eq!(told(&decide(&view)), [""; 0]);
+    assert!(decide(&view).matters().iter().any(|matter| matter.to_string().contains("another spec")));
+}
+
 /// After a downgrade, files of the newer series keep it from starting.
 #[test]
 fn a_volume_is_given_up_only_while_all_who_own_slots_answer() {
