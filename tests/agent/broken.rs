@@ -48,6 +48,17 @@ fn all_pods_come_back_with_new_addresses() {
     });
 }
 
+/// Too few are left to vote, and those that are gone are proven gone: their replicas are told to take over.
+#[test]
+fn most_primaries_lose_their_volumes_at_once() {
+    survives("Two of three primaries lose their volumes at once", WITH_REPLICA, RETURN * 2, |story| {
+        let pods = [primary(story, 0), primary(story, 1)];
+        pods.iter().for_each(|pod| story.inject(&Fault::LoseVolume { claim: format!("data-{pod}") }));
+        let told = || story.events().into_iter().filter(|(reason, _)| reason == "Failover").count();
+        wait("takeovers", || if told() < 2 { Err(format!("{:?}", story.events())) } else { Ok(()) });
+    });
+}
+
 /// Nobody has the keys any more: that is said, the other shards serve, and one of the new servers can be given the slots. It has never
 /// heard who had them; its epoch must be above that of the lost owner for the others to believe it.
 #[test]

@@ -90,11 +90,20 @@ fn points(requests: usize) -> impl Iterator<Item = (usize, Way)> {
     (0..wanted).flat_map(move |point| WAYS.map(|way| (point * requests / wanted, way)))
 }
 
-/// What the agent has said of each pod, and of all of them, but for when it was and which slots went where on the way.
-fn end(story: &Story) -> (Value, BTreeMap<String, Value>) {
+/// What the agent has said of all pods, and of each of them.
+type End = (Value, BTreeMap<String, Value>);
+
+/// How it stands in the end, but for when that was and which slots went where on the way.
+fn end(story: &Story) -> End {
     story.until_at_rest();
     every_server_says_so(story);
-    let labels = story.pods().iter().map(|pod| (name(pod), pod["metadata"]["labels"].clone())).collect();
+    // Those of the cluster; others say where a pod stands.
+    let own = |pod: &Value| {
+        let mut labels = pod["metadata"]["labels"].clone();
+        labels.as_object_mut().unwrap().retain(|name, _| name.starts_with("valkey-gitops.dev/"));
+        labels
+    };
+    let labels = story.pods().iter().map(|pod| (name(pod), own(pod))).collect();
     let mut status = story.status().unwrap();
     for field in ["conditions", "observedGeneration"] {
         status.as_object_mut().unwrap().remove(field);
@@ -103,6 +112,23 @@ fn end(story: &Story) -> (Value, BTreeMap<String, Value>) {
         shard.as_object_mut().unwrap().retain(|field, _| field != "slots" && field != "slotCount");
     }
     (status, labels)
+}
+
+/// How many pods were deleted, and how often the number that there should be was set to another one. A request that is sent once more,
+/// since its answer was lost, must not be performed once more.
+fn deeds(story: &Story) -> [i64; 2] {
+    let is_deed = |write: &&String| write.starts_with("delete pods ") && write.ends_with(" 200");
+    let deleted = story.writes().iter().filter(is_deed).count();
+    let set = story.get("apis/apps/v1", "statefulsets/small").unwrap();
+    [i64::try_from(deleted).unwrap(), set["metadata"]["generation"].as_i64().unwrap()]
+}
+
+/// What the change of a spec comes to, and by which deeds.
+fn changed(story: &mut Story, pointer: &str, value: &Value) -> (End, [i64; 2]) {
+    let before = deeds(story);
+    story.change(&[(pointer, value.clone())]);
+    let (end, after) = (end(story), deeds(story));
+    (end, [after[0] - before[0], after[1] - before[1]])
 }
 
 /// How often the agent has died.
@@ -129,19 +155,16 @@ fn forms_alike(party: Party) {
 fn alike(party: Party, pointer: &str, one: &Value, other: &Value) {
     let anywhere = ("/spec/placement", json!({"hostSpread": "Off", "zoneSpread": "Off"}));
     let mut story = party.begin(&[&open()[..], &[anywhere, (pointer, one.clone())]].concat());
-    let before = end(&story);
+    story.until_at_rest();
     let from = party.writes(&story);
-    story.change(&[(pointer, other.clone())]);
-    let after = end(&story);
+    let there = changed(&mut story, pointer, other);
     let count = party.writes(&story) - from;
-    let mut there = true;
-    for (point, way) in points(count) {
-        there = !there;
+    let back = changed(&mut story, pointer, one);
+    for ((point, way), goes) in points(count).zip([true, false].into_iter().cycle()) {
         let died = deaths(&story);
         story.inject(&party.fault(way.strike(point)));
-        story.change(&[(pointer, if there { other.clone() } else { one.clone() })]);
-        let wanted = if there { &after } else { &before };
-        assert_eq!(&end(&story), wanted, "{way:?} at {point} of {count}");
+        let (value, wanted) = if goes { (other, &there) } else { (one, &back) };
+        assert_eq!(&changed(&mut story, pointer, value), wanted, "{way:?} at {point} of {count}");
         assert_eq!(deaths(&story) - died, way.deaths(), "{way:?} at {point} of {count}");
         story.inject(&Fault::Mend);
     }

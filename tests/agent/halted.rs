@@ -5,9 +5,10 @@ use std::time::Duration;
 use pocket_cluster::Fault;
 use serde_json::{Value, json};
 
-use crate::story::{Story, is_ready, name};
-use crate::struck::{others, survives};
+use crate::story::{Story, is_ready, name, open};
+use crate::struck::{others, struck_in, survives};
 use crate::wait::{hold, wait};
+use crate::watched::{PATIENT, nobody_noticed};
 
 /// What a client may wait for at most where everything is planned.
 const PLANNED: Duration = Duration::from_secs(2);
@@ -35,6 +36,54 @@ fn a_directive_with_which_no_server_starts_stops_at_one_replica_until_it_is_take
         the_one_down(story);
         hold(Duration::from_secs(5), || assert_eq!(deleted(story), 1));
         story.change(&[(BACKLOG, json!({}))]);
+    });
+}
+
+/// As one that asks for more than any host has.
+#[test]
+fn an_upgrade_that_no_host_takes_stops_at_one_replica_until_it_is_taken_back() {
+    survives("An upgrade that no host takes, taken back", &[], PLANNED, |story| {
+        story.write(&[("/spec/upgrade", json!({"syncTimeout": "10s"})), (BACKLOG, json!({"tcp-backlog": 1000}))]);
+        let mut documents: Vec<Value> = serde_saphyr::from_multiple(&story.rendered()).unwrap();
+        let set = documents.iter_mut().find(|document| document["kind"] == "StatefulSet").unwrap();
+        set["spec"]["template"]["spec"]["nodeSelector"] = json!({"no": "such-host"});
+        documents.iter().for_each(|document| story.place.apply(&document.to_string()).unwrap());
+        story.until_said("Ready", "did not come up on the new template");
+        the_one_down(story);
+        hold(Duration::from_secs(5), || assert_eq!(deleted(story), 1));
+        story.change(&[(BACKLOG, json!({}))]);
+    });
+}
+
+/// Each starts on an empty volume, for it cannot read the files of the newer series, and gets its keys from the others.
+#[test]
+fn an_upgrade_to_a_newer_series_is_taken_back_wherever_it_stands() {
+    let older =
+        [&open()[..], &[("/spec/version", json!("8.1")), ("/spec/upgrade", json!({"syncTimeout": "10s"}))]].concat();
+    let sentence = "Upgrade from 8.1 to 9.1, taken back with leave after two and after six of six restarts";
+    let report = struck_in(&older, sentence, &[PATIENT], |story| {
+        for restarts in [2, 6] {
+            let before = deleted(story);
+            story.change(&[("/spec/version", json!("9.1")), ("/spec/upgrade", json!({"syncTimeout": "10s"}))]);
+            wait("restarts", || {
+                let now = deleted(story) - before;
+                if now < restarts { Err(now.to_string()) } else { Ok(()) }
+            });
+            let leave = json!({"syncTimeout": "10s", "allowDowngrade": true});
+            story.change(&[("/spec/version", json!("8.1")), ("/spec/upgrade", leave)]);
+            story.until_checked();
+        }
+    });
+    nobody_noticed(&report);
+}
+
+#[test]
+fn a_newer_series_is_not_left_without_leave() {
+    survives("From 9.1 to 8.1 without leave, and back", &[], PLANNED, |story| {
+        story.change(&[("/spec/version", json!("8.1"))]);
+        story.until_said("Ready", "the older series cannot read the files of the newer one");
+        hold(Duration::from_secs(5), || assert_eq!(deleted(story), 0));
+        story.change(&[("/spec/version", json!("9.1"))]);
     });
 }
 

@@ -20,6 +20,7 @@ mod elsewhere;
 mod forming;
 mod halted;
 mod killed;
+mod meddling;
 mod namespace;
 mod observed;
 mod outside;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use spec::Spread;
+
 use super::{WHILE, failover};
 use crate::draft::Draft;
 use crate::id::NodeId;
@@ -15,7 +17,9 @@ type Zone = Arc<str>;
 
 pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Draft) {
     // A roll moves primaries anyway, and where it has to stop, they stay.
-    if situation.view.pods.values().any(|pod| pod.template == Template::Old) {
+    if situation.desired.zone_spread == Spread::Off
+        || situation.view.pods.values().any(|pod| pod.template == Template::Old)
+    {
         return;
     }
     let leads: Option<Vec<(NodeId, Zone)>> =

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use planner::{Desired, Ordinal, Place, Plan, Sight, Step, Template, Time, Trouble, View, plan};
+use spec::Spread;
 use world::look::NOW;
 use world::scenario::desired;
 
@@ -84,6 +85,8 @@ fn primaries_in_one_zone_are_spread_by_failovers_at_rest() {
     let plan = decide(&view);
     assert_eq!(plan.steps().len(), 1);
     assert!(matches!(plan.steps()[0], Step::Failover { replica, .. } if replica == target(&view, 1)), "{plan:?}");
+    let anywhere = Desired { zone_spread: Spread::Off, ..desired(3, 1) };
+    assert_eq!(told(&planner::plan(&anywhere, &view, NOW)), [""; 0], "where zones do not matter");
     // While an upgrade rests, a primary stays where it is: it would have to hand over once more.
     view.pods.get_mut(&Ordinal(5)).unwrap().template = Template::Old;
     assert_eq!(told(&planner::plan(&Desired { paused: true, ..desired(3, 1) }, &view, NOW)), [""; 0]);
