@@ -80,7 +80,7 @@ impl Renderer {
         let drafts = write(cluster, self.form)?;
         let mut trees = drafts.iter().map(Draft::tree).collect::<Result<Vec<_>, _>>()?;
         if self.waves {
-            drafts.iter().zip(&mut trees).for_each(|(draft, tree)| waves::annotate(draft.kind, tree));
+            drafts.iter().zip(&mut trees).for_each(|(draft, tree)| waves::annotate(draft, tree));
         }
         if self.form == DesiredState::CustomResource {
             generation::tell(&drafts, &mut trees)?;

@@ -136,7 +136,7 @@ fn what_others_wait_for_comes_first() {
         (-3, vec!["NetworkPolicy", "ServiceAccount", "Role", "RoleBinding"]),
         (-2, vec!["Certificate"]),
         (-1, vec!["PodDisruptionBudget", "ConfigMap", "Service"]),
-        (0, vec!["Deployment", "StatefulSet"]),
+        (0, vec!["ConfigMap", "Deployment", "StatefulSet"]),
         (1, vec!["PodMonitor", "PrometheusRule"]),
     ]);
     assert_eq!(
