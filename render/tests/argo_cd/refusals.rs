@@ -151,6 +151,13 @@ fn whatever_else_is_on_standard_output_is_seen() {
         ("valkey-render cmp generate | sed 's/^apiVersion: v1$//'", "has no apiVersion"),
         ("valkey-render cmp generate | sed 's/sync-wave: .*/sync-wave: -3/'", "annotations argocd"),
         ("valkey-render cmp generate | sed 's/^---$/--- # next/'", "more than a separator"),
+        ("echo 'kind: List'; echo 'items: []'; valkey-render cmp generate", "is a list"),
+        ("valkey-render cmp generate | sed 's/clusterIP: None/clusterIP: null/'", "has a null"),
+        ("valkey-render cmp generate | sed 's/^spec:$/status: {}\\nspec:/'", "has a status"),
+        (
+            "valkey-render cmp generate | sed '/^  selector:$/,/^  [a-z]/s|valkey-gitops.dev/cluster|app.kubernetes.io/instance|'",
+            "selector has app.kubernetes.io/instance",
+        ),
     ];
     for (script, expected) in cases {
         let seen = Argo::with(shipped().generating_by(script)).target(&generating("shop"));
