@@ -8,7 +8,8 @@ use minijinja::value::{Serde, Value};
 use rustc_hash::FxHasher;
 use spec::{Cluster, Tls};
 
-use crate::context::{Context, DesiredState};
+use crate::context::Context;
+use crate::desired::DesiredState;
 use crate::document::{Document, Draft, Kind};
 use crate::error::Error;
 use crate::generation;
