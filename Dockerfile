@@ -15,7 +15,7 @@ WORKDIR /src
 COPY . .
 ENV RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 # Named, the target gets the flags and what runs while building does not: procedural macros cannot be static.
-RUN host="$(rustc -vV | sed -n 's/^host: //p')" \
+RUN host="$(rustc --print host-tuple)" \
  && cargo build --locked --release --target "$host" --package valkey-render \
  && cargo build --locked --profile small --target "$host" --package valkey-topology-agent \
  && mkdir /out \

@@ -58,6 +58,7 @@ check: prepare
 	cargo clippy --workspace --test kubectl --test agent -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	shellcheck deploy/ci/post-to-github deploy/ci/valkey-diff deploy/ci/withdraw-labels deploy/flux/push-artifact deploy/flux/render-branch tests/tools/debian-packages tests/tools/demo tests/tools/demo-render tests/tools/kustomize-versions tests/tools/pod tests/tools/prepare tests/tools/valkey-servers .ci/run
+	target/venv/bin/hadolint Dockerfile
 	target/venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows deploy/ci/github-workflow.yaml
 	target/venv/bin/zizmor --offline --quiet deploy/ci/github-workflow.yaml
 	target/tools/bin/cargo-insta test --workspace --check --unreferenced=reject --test snapshots --test stories

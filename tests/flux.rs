@@ -6,7 +6,7 @@ use std::fs;
 
 use cel::{Context, Program};
 use render::{DesiredState, Renderer, Stage};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{clusters, examples, kstatus, root, yaml_files};
 
 /// Post-build substitution, where no variable is known: `$$` becomes `$`, and `${…}` what it falls back to, or nothing.
@@ -61,15 +61,15 @@ fn documents(file: &str) -> Vec<Value> {
 /// The files that have Flux apply clusters, and where in each the Kustomization with the StatefulSet stands.
 const CLUSTERS: [(&str, usize); 3] = [("oci.yaml", 1), ("branch.yaml", 1), ("staged.yaml", 2)];
 
-/// The first of the three expressions that holds.
+/// The first of the expressions that holds; only the last has to be there.
 fn health(expressions: &Value, object: &Value) -> &'static str {
     let mut context = Context::default();
     for field in ["metadata", "spec", "status"] {
         context.add_variable(field, &object[field]).unwrap();
     }
     let holds = |name: &str| {
-        let program = Program::compile(expressions[name].as_str().unwrap()).unwrap();
-        program.execute(&context).is_ok_and(|value| value == true.into())
+        let program = expressions[name].as_str().map(|expression| Program::compile(expression).unwrap());
+        program.is_some_and(|program| program.execute(&context).is_ok_and(|value| value == true.into()))
     };
     let named = [("inProgress", "InProgress"), ("failed", "Failed"), ("current", "Current")];
     named.into_iter().find(|(name, _)| holds(name)).map_or("InProgress", |(_, health)| health)
@@ -88,6 +88,26 @@ fn flux_takes_an_object_for_what_kstatus_does() {
         }
     }
     assert!(["InProgress", "Failed", "Current"].iter().all(|health| seen.contains(health)), "{seen:?}");
+}
+
+#[test]
+fn a_certificate_of_an_earlier_spec_keeps_the_clusters_waiting() {
+    let expressions = &documents("staged.yaml")[1]["spec"]["healthCheckExprs"][0];
+    assert_eq!(
+        (&expressions["apiVersion"], &expressions["kind"]),
+        (&"cert-manager.io/v1".into(), &"Certificate".into())
+    );
+    let certificate = |conditions: Value| json!({"metadata": {"generation": 2}, "status": {"conditions": conditions}});
+    let ready = |status: &str, of: u64| json!([{"type": "Ready", "status": status, "observedGeneration": of}]);
+    for (object, wanted) in [
+        (certificate(ready("True", 2)), "Current"),
+        (certificate(ready("True", 1)), "InProgress"),
+        (certificate(ready("False", 2)), "InProgress"),
+        (certificate(json!([{"type": "Issuing", "status": "True", "observedGeneration": 2}])), "InProgress"),
+        (json!({"metadata": {"generation": 1}}), "InProgress"),
+    ] {
+        assert_eq!(health(expressions, &object), wanted, "{object}");
+    }
 }
 
 #[test]
@@ -113,6 +133,8 @@ fn what_vanishes_by_mistake_takes_no_data_along() {
         assert_eq!(spec["sourceRef"]["name"], documents[0]["metadata"]["name"]);
         let patch = &spec["patches"][0];
         assert_eq!(patch["target"]["kind"], "StatefulSet");
+        // Of any cluster, by a label that nobody writes over.
+        assert_eq!(patch["target"]["labelSelector"], spec::names::CLUSTER_LABEL);
         let patch: Value = serde_saphyr::from_str(patch["patch"].as_str().unwrap()).unwrap();
         assert_eq!(patch["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/prune"], "Disabled");
         assert!(spec.get("force").is_none() && spec.get("targetNamespace").is_none());

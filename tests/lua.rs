@@ -1,5 +1,5 @@
-//! What Argo CD is told of a `ValkeyCluster`: its tests, in its own layout, run by an interpreter of Lua over objects as an agent left
-//! them. Argo CD gives a script no library but that of tables; here as there.
+//! What Argo CD is told of a `ValkeyCluster`: its tests, in its own layout, run by an interpreter of Lua 5.1, which is that of
+//! Argo CD, over objects as an agent left them. Argo CD gives a script no library but that of tables; here as there.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -24,13 +24,22 @@ fn literal(value: &Value) -> String {
     match value {
         Value::Null => "nil".to_owned(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::String(text) => format!("{text:?}").replace("\\u{", "\\x{"),
+        Value::String(text) => quoted(text),
         Value::Array(elements) => format!("{{{}}}", elements.iter().map(literal).collect::<Vec<_>>().join(", ")),
         Value::Object(fields) => {
-            let field = |(key, value): (&String, &Value)| format!("[{key:?}] = {}", literal(value));
+            let field = |(key, value): (&String, &Value)| format!("[{}] = {}", quoted(key), literal(value));
             format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
         }
     }
+}
+
+/// A text as Lua writes it: byte by byte, for 5.1 knows no other way to name what has no letter.
+fn quoted(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b' '..=b'~' if !matches!(byte, b'"' | b'\\') => char::from(byte).to_string(),
+        _ => format!("\\{byte:03}"),
+    };
+    format!("\"{}\"", text.bytes().map(byte).collect::<String>())
 }
 
 /// Writes what a script returned, as JSON. An empty table is a list, as for the library that Argo CD has for it.
@@ -46,14 +55,15 @@ local function json(value)
   end
   return (is_list and "[" or "{") .. concat(parts, ",") .. (is_list and "]" or "}")
 end
-io, os, string, math, utf8, debug, require, load, loadfile, dofile = nil
+getmetatable("").__index = nil
+io, os, string, math, debug, require, module, package, coroutine, load, loadstring, loadfile, dofile = nil
 "#;
 
 /// What a script makes of an object.
 fn run(script: &str, object: &Value) -> Value {
     let script = fs::read_to_string(folder().join(script)).unwrap();
     let text = format!("{WRITER}\nobj = {}\nwrite(json((function()\n{script}\nend)()))\n", literal(object));
-    let mut lua = Command::new("lua5.4").arg("-").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lua = Command::new("lua5.1").arg("-").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     lua.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = lua.wait_with_output().unwrap();
     assert!(output.status.success(), "{text}");

@@ -87,7 +87,7 @@ fn cases() -> Vec<Case> {
         ("/spec/config/maxmemory-policy", json!("allkeys-lru"), 3),
         ("/spec/config/databases", json!(4), 7),
         ("/spec/persistence/fsync", json!("always"), 4),
-        ("/spec/persistence/snapshots", json!(["3600 1"]), 5),
+        ("/spec/persistence/snapshots", json!(["3600 1"]), 4),
         ("/spec/placement/zoneSpread", json!("Required"), 4),
         ("/spec/placement/hostSpread", json!("Off"), 10),
         ("/spec/placement/nodeSelector", json!({"disk": "ssd"}), 6),

@@ -122,6 +122,10 @@ kinds!(
     ValkeyCluster,
 );
 
+/// Fields of an object's metadata that only the API server writes.
+pub(crate) const WRITTEN_BY_THE_CLUSTER: [&str; 6] =
+    ["creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"];
+
 /// What an object is known by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {

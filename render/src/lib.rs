@@ -6,6 +6,7 @@
 
 mod alerts;
 mod context;
+mod desired;
 pub mod diff;
 mod document;
 mod error;
@@ -24,7 +25,7 @@ mod waves;
 mod workload;
 mod yaml;
 
-pub use context::{DesiredState, custom_resource_definition, desired_state};
+pub use desired::{DesiredState, custom_resource_definition, desired_state};
 pub use document::{Document, Identity};
 pub use error::Error;
 pub use manifest::{Manifest, Renderer};

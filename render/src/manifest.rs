@@ -8,7 +8,8 @@ use minijinja::value::{Serde, Value};
 use rustc_hash::FxHasher;
 use spec::{Cluster, Tls};
 
-use crate::context::{Context, DesiredState};
+use crate::context::Context;
+use crate::desired::DesiredState;
 use crate::document::{Document, Draft, Kind};
 use crate::error::Error;
 use crate::generation;
@@ -80,7 +81,7 @@ impl Renderer {
         let drafts = write(cluster, self.form)?;
         let mut trees = drafts.iter().map(Draft::tree).collect::<Result<Vec<_>, _>>()?;
         if self.waves {
-            drafts.iter().zip(&mut trees).for_each(|(draft, tree)| waves::annotate(draft.kind, tree));
+            drafts.iter().zip(&mut trees).for_each(|(draft, tree)| waves::annotate(draft, tree));
         }
         if self.form == DesiredState::CustomResource {
             generation::tell(&drafts, &mut trees)?;

@@ -113,6 +113,28 @@ fn what_was_rendered_before_is_replaced_where_it_stood() {
     assert!(position > 0);
 }
 
+/// As `labels` of kustomize and `set-labels` of kpt write over those that many programs share, and others add what they note.
+fn labelled_by_others(mut object: Value) -> Value {
+    object["metadata"]["annotations"]["example.com/note"] = json!("mine");
+    for key in ["app.kubernetes.io/managed-by", "app.kubernetes.io/instance", "app.kubernetes.io/name"] {
+        object["metadata"]["labels"][key] = json!("other");
+    }
+    object
+}
+
+#[test]
+fn what_was_rendered_is_known_whatever_others_made_of_its_labels() {
+    for form in ["--desired-state=config-map", "--desired-state=custom-resource"] {
+        let labelled = rendered_by(&spec("production"), &[form]).into_iter().map(labelled_by_others);
+        let labelled: Vec<Value> = labelled.collect();
+        assert_eq!(items(&list(&labelled)), labelled, "{form}: no spec is among them");
+        let mut configured = list(&[&[spec("production")], &labelled[..]].concat());
+        configured["functionConfig"] = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "options"},
+            "data": {"desired-state": form.trim_start_matches("--desired-state=")}});
+        assert_eq!(items(&configured), rendered_by(&spec("production"), &[form]), "{form}: each once");
+    }
+}
+
 #[test]
 fn objects_of_other_clusters_stay() {
     let foreign = rendered(&with(spec("production"), "/metadata/namespace", json!("elsewhere")));
@@ -156,6 +178,28 @@ fn what_is_worth_a_look_is_a_warning_and_no_failure() {
 }
 
 #[test]
+fn an_object_of_others_by_the_name_of_one_that_is_rendered_is_refused() {
+    let mut service = rendered(&spec("production")).into_iter().find(|object| object["kind"] == "Service").unwrap();
+    service["metadata"]["labels"] = json!({"app": "mine"});
+    let service = annotated(service, &[("internal.config.kubernetes.io/path", "mine.yaml")]);
+    let given = [spec("production"), service.clone()];
+    let (code, answer, stderr) = call(&list(&given));
+    assert_eq!((code, &answer["items"]), (3, &json!(given)), "nothing is done by halves");
+    assert_eq!(answer["results"][0]["file"], json!({"path": "mine.yaml"}));
+    assert!(stderr.starts_with("error: metadata.name: is the name of an object that is rendered"), "{stderr}");
+    assert!(stderr.contains("Service/sessions-nodes in mine.yaml") && stderr.contains("rename it"), "{stderr}");
+
+    // Elsewhere, and for tools alone, the name is free.
+    for other in [
+        with(service.clone(), "/metadata/namespace", json!("checkout")),
+        annotated(service, &[("config.kubernetes.io/local-config", "true")]),
+    ] {
+        let answered = items(&list(&[spec("production"), other.clone()]));
+        assert_eq!(answered, [&[other], &rendered(&spec("production"))[..]].concat());
+    }
+}
+
+#[test]
 fn two_specs_of_one_cluster_are_one_too_many() {
     let (code, answer, _) = call(&list(&[spec("production"), with(spec("production"), "/spec/shards", json!(5))]));
     assert_eq!(
@@ -172,11 +216,14 @@ fn what_was_renamed_after_it_was_rendered_is_refused() {
         for (pointer, value) in [("/metadata/name", "blue-sessions-config"), ("/metadata/namespace", "checkout")] {
             let is_meant = |object: &Value| object["metadata"]["name"] == "sessions-config";
             let rename = |object: Value| if is_meant(&object) { with(object, pointer, json!(value)) } else { object };
-            let renamed = objects.iter().cloned().map(rename);
-            let (code, answer, _) = call(&list(&renamed.collect::<Vec<_>>()));
-            let message = answer["results"][0]["message"].as_str().unwrap_or_default();
-            assert_eq!(code, 3, "{form} {value}");
-            assert!(message.contains("was rendered as `sessions-config` in namespace `shop`"), "{message}");
+            let renamed: Vec<Value> = objects.iter().cloned().map(rename).collect();
+            // Labels that are changed as well change nothing about it.
+            for renamed in [renamed.clone(), renamed.into_iter().map(labelled_by_others).collect()] {
+                let (code, answer, _) = call(&list(&renamed));
+                let message = answer["results"][0]["message"].as_str().unwrap_or_default();
+                assert_eq!(code, 3, "{form} {value}");
+                assert!(message.contains("was rendered as `sessions-config` in namespace `shop`"), "{message}");
+            }
         }
     }
 }

@@ -149,11 +149,14 @@ fn what_renames_objects_after_they_were_rendered_is_refused() {
     for (change, was) in
         [("namePrefix: blue-", "blue-sessions"), ("nameSuffix: -blue", "-blue"), ("namespace: checkout", "checkout")]
     {
-        let workshop = Workshop::new();
-        workshop.change("deploy/kustomize/overlay/kustomization.yaml", "resources:", &format!("{change}\nresources:"));
-        let refusal = workshop.build("deploy/kustomize/overlay").unwrap_err();
-        let expected = "was rendered as `sessions-config` in namespace `shop`";
-        assert!(refusal.contains(expected) && refusal.contains(was), "{change}: {refusal}");
+        for labels in ["", "labels: [{pairs: {app.kubernetes.io/managed-by: kustomize}}]\n"] {
+            let workshop = Workshop::new();
+            let changed = format!("{change}\n{labels}resources:");
+            workshop.change("deploy/kustomize/overlay/kustomization.yaml", "resources:", &changed);
+            let refusal = workshop.build("deploy/kustomize/overlay").unwrap_err();
+            let expected = "was rendered as `sessions-config` in namespace `shop`";
+            assert!(refusal.contains(expected) && refusal.contains(was), "{changed}: {refusal}");
+        }
     }
 }
 

@@ -14,6 +14,7 @@ pub struct Persistence {
     /// When the log is flushed to disk (`appendfsync`).
     pub fsync: Fsync,
     /// When a snapshot of all keys is written (`save`); none by default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub snapshots: Vec<SnapshotRule>,
 }
 

@@ -144,35 +144,41 @@ pub(crate) fn flux(workshop: &Workshop) -> Result<(), String> {
     workshop.say(named, &json!({"observedGeneration": generation, "conditions": [condition]}))
 }
 
-/// What Argo CD does for the Application: the plugin's own command, in a copy of its folder, with the parameters that it has.
+/// What Argo CD does for the Application: what the plugin's own command makes of a copy of its folder, or the files that stand there.
 pub(crate) fn argo_cd(workshop: &Workshop) -> Result<(), String> {
     let named = "application/sessions --namespace argocd";
-    let object = workshop.get(named)?;
-    let (source, namespace) = (&object["spec"]["source"], object["spec"]["destination"]["namespace"].as_str());
+    let spec = workshop.get(named)?["spec"].take();
     let copied = tempfile::tempdir().unwrap();
     workshop.sh(&format!("git clone --quiet ../origin.git {}/all", copied.path().display()))?;
-    let plugin = fs::read_to_string(root().join("deploy/argocd/plugin.yaml")).unwrap();
-    let plugin: Value = serde_saphyr::from_str(&plugin).unwrap();
+    let folder = copied.path().join("all").join(spec["source"]["path"].as_str().unwrap_or_default());
+    let objects = match spec["source"].get("plugin") {
+        Some(plugin) => by_plugin(workshop, &folder, &spec, plugin)?,
+        None => workshop.sh(&format!("for file in {}/*.yaml; do echo ---; cat $file; done", folder.display()))?,
+    };
+    workshop.apply("argocd-controller", &objects)?;
+    let health = if workshop.is_healthy("shop")? { "Healthy" } else { "Progressing" };
+    workshop.say(named, &json!({"health": {"status": health}}))
+}
+
+fn by_plugin(workshop: &Workshop, folder: &Path, spec: &Value, plugin: &Value) -> Result<String, String> {
+    let file = fs::read_to_string(root().join("deploy/argocd/plugin.yaml")).unwrap();
+    let shipped: Value = serde_saphyr::from_str(&file).unwrap();
     let words =
-        ["command", "args"].map(|part| plugin["spec"]["generate"][part].as_array().cloned().unwrap_or_default());
+        ["command", "args"].map(|part| shipped["spec"]["generate"][part].as_array().cloned().unwrap_or_default());
     let words: Vec<String> = words.concat().iter().filter_map(Value::as_str).map(str::to_owned).collect();
     let (program, arguments) = words.split_first().ok_or("no command")?;
     let output = workshop
         .command(program)
         .args(arguments)
-        .current_dir(copied.path().join("all").join(source["path"].as_str().unwrap_or_default()))
+        .current_dir(folder)
         .env("ARGOCD_APP_NAME", "sessions")
-        .env("ARGOCD_APP_NAMESPACE", namespace.unwrap_or_default())
-        .env("ARGOCD_APP_PARAMETERS", source["plugin"]["parameters"].to_string())
+        .env("ARGOCD_APP_NAMESPACE", spec["destination"]["namespace"].as_str().unwrap_or_default())
+        .env("ARGOCD_APP_PARAMETERS", plugin["parameters"].to_string())
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-    }
-    workshop.apply("argocd-controller", &String::from_utf8_lossy(&output.stdout))?;
-    let health = if workshop.is_healthy("shop")? { "Healthy" } else { "Progressing" };
-    workshop.say(named, &json!({"health": {"status": health}}))
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(said(&output.stdout)) } else { Err(said(&output.stderr)) }
 }
 
 /// Copies a folder with all that is in it.

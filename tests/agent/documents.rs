@@ -12,7 +12,7 @@ use crate::story::Story;
 use crate::wait::wait;
 
 /// Commands of the pages that nothing here can run, and why.
-const LEFT_OUT: [(&str, &str); 9] = [
+const LEFT_OUT: [(&str, &str); 10] = [
     (
         "kubectl apply -f https://github.com/cert-manager/cert-manager/releases/latest/download/cert-manager.yaml",
         NETWORK,
@@ -22,9 +22,10 @@ const LEFT_OUT: [(&str, &str); 9] = [
     ("flux install", NETWORK),
     ("flux get kustomizations valkey-clusters --watch", FLUX),
     (
-        "flux build kustomization valkey-clusters --path rendered/ --kustomization-file deploy/flux/oci.yaml --dry-run",
+        "flux build kustomization valkey-clusters --path rendered/ --kustomization-file deploy/flux/oci.yaml --dry-run |",
         FLUX,
     ),
+    ("    kubeconform -strict -ignore-missing-schemas", FLUX),
     ("flux diff kustomization valkey-clusters --path rendered/", FLUX),
     ("ln -s valkey-render /usr/local/bin/valkey-render-fn", "it would change the machine; the link is on the path"),
     (
@@ -163,14 +164,29 @@ const INSTALLATION: &str = "{apiVersion: apps/v1, kind: Deployment, metadata: {n
 
 #[test]
 fn with_argo_cd() {
+    with_argo_cd_and("application.yaml", "");
+}
+
+#[test]
+fn with_argo_cd_and_rendered_files() {
+    let render = "valkey-render render clusters/sessions --argocd-waves -o rendered/sessions/";
+    assert!(fs::read_to_string(root().join("docs/argo-cd.md")).unwrap().contains(render));
+    let commit = "git add rendered; git commit --quiet --message rendered; git push --quiet origin HEAD";
+    with_argo_cd_and("application-rendered.yaml", &format!("{render}\n{commit}\n"));
+}
+
+/// Walks the page with this example as its Application, when more than specs was committed.
+fn with_argo_cd_and(example: &str, commit: &str) {
     // Only for the room that its servers take: the page makes the cluster.
     let story = Story::prepare(small_with(&[]));
     let workshop = workshop(&story);
     with_repository(&workshop, "clusters/sessions");
+    walk(&workshop, commit);
     fs::write(workshop.folder.join("install.yaml"), INSTALLATION).unwrap();
     fs::create_dir(workshop.folder.join("valkey-gitops")).unwrap();
     copy(&root().join("deploy"), &workshop.folder.join("valkey-gitops/deploy")).unwrap();
-    fs::copy(root().join("deploy/argocd/examples/application.yaml"), workshop.folder.join("application.yaml")).unwrap();
+    let example = root().join("deploy/argocd/examples").join(example);
+    fs::copy(example, workshop.folder.join("application.yaml")).unwrap();
     story.pocket().apply(&kind("argoproj.io", "v1alpha1", "Application", "Namespaced")).unwrap();
     let here = workshop.clone();
     let _argo_cd = Controller::begin(move || argo_cd(&here));

@@ -151,16 +151,23 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// The YAML and JSON files in a folder, in order. A link that leads nowhere is an error: without what it stood for, something that
 /// runs would be gone from what is rendered.
-pub(crate) fn documents_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let entries = entries.map_err(|error| Failure::io("read", folder, error))?;
+fn documents_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
-    for path in entries.into_iter().map(|entry| entry.path()).filter(|path| has_name_of_document(path)) {
+    for path in named_as_documents(folder)? {
         let there = fs::metadata(&path).map_err(|error| Failure::io("read", &path, error))?;
         files.extend(there.is_file().then_some(path));
     }
-    files.sort();
     Ok(files)
+}
+
+/// What has the name of a YAML or JSON file in a folder, in order, whatever it is.
+pub(crate) fn named_as_documents(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = entries.map_err(|error| Failure::io("read", folder, error))?;
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    paths.retain(|path| has_name_of_document(path));
+    paths.sort();
+    Ok(paths)
 }
 
 fn has_name_of_document(path: &Path) -> bool {

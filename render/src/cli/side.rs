@@ -9,7 +9,7 @@ use render::diff::{Difference, Side};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_saphyr::Options;
-use spec::{Cluster, ClusterName, Namespace, Problem};
+use spec::{Cluster, ClusterName, Namespace, Problem, names};
 
 use super::failure::{Failure, Source};
 use super::input::{self, Found};
@@ -125,11 +125,11 @@ fn moved(problem: Problem, by: usize) -> Problem {
     Problem { span, ..problem }
 }
 
-/// A misspelled one is meant to be one too. One that was rendered is an object like any other.
+/// A misspelled one is meant to be one too. One that was rendered is an object like any other: it has the label that no spec may have.
 pub(crate) fn is_spec(document: &Value) -> bool {
     let field = |name| document.get(name).and_then(Value::as_str).unwrap_or_default();
-    let manager = document.pointer("/metadata/labels/app.kubernetes.io~1managed-by");
-    let is_rendered = manager.is_some_and(|manager| manager == "valkey-render");
+    let labels = document.pointer("/metadata/labels");
+    let is_rendered = labels.is_some_and(|labels| labels.get(names::CLUSTER_LABEL).is_some());
     !is_rendered && (field("kind") == "ValkeyCluster" || field("apiVersion").starts_with("valkey-gitops.dev/"))
 }
 

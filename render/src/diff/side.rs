@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use spec::{Cluster, names};
 
+use crate::document::WRITTEN_BY_THE_CLUSTER;
+
 /// Objects, by the cluster that they belong to.
 #[derive(Debug, Clone, Default)]
 pub struct Side {
@@ -90,7 +92,7 @@ fn forget_what_the_cluster_wrote(object: &mut Value) {
         fields.remove("status");
     }
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        for field in ["creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"] {
+        for field in WRITTEN_BY_THE_CLUSTER {
             metadata.remove(field);
         }
     }

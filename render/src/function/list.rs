@@ -81,12 +81,13 @@ impl Item {
         is_meant && !self.is_rendered()
     }
 
-    /// Whether this program made it: no spec may have this label, and everything that is rendered has it.
+    /// Whether this program made it.
     pub(super) fn is_rendered(&self) -> bool {
-        self.note("labels", "app.kubernetes.io/managed-by") == "valkey-render"
+        !self.cluster().is_empty()
     }
 
-    /// The cluster that it was rendered for.
+    /// The cluster that it was rendered for, by a label that no spec may have and everything that is rendered has. Of labels that
+    /// all programs share, such as `app.kubernetes.io/managed-by`, kustomize and kpt may have made others since.
     pub(super) fn cluster(&self) -> &str {
         self.note("labels", names::CLUSTER_LABEL)
     }
@@ -123,9 +124,14 @@ impl Item {
     /// The same, standing where an earlier one stood, as far as those who passed that wrote it down.
     pub(super) fn standing_where(mut self, earlier: &Self) -> Self {
         let notes = earlier.tree.get("metadata").and_then(|metadata| metadata.get("annotations"));
+        let Some(Tree::Map(notes)) = notes else { return self };
+        let places: Vec<_> = notes.iter().filter(|(key, _)| is_place(key)).cloned().collect();
+        if places.is_empty() {
+            return self;
+        }
         let own = self.tree.field("metadata").and_then(|metadata| metadata.field("annotations"));
-        if let (Some(Tree::Map(notes)), Some(Tree::Map(own))) = (notes, own) {
-            own.extend(notes.iter().filter(|(key, _)| is_place(key)).cloned());
+        if let Some(Tree::Map(own)) = own {
+            own.extend(places);
         }
         self
     }

@@ -1,6 +1,6 @@
 //! Puts what is rendered among the objects that are there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spec::Cluster;
 
@@ -25,6 +25,18 @@ pub(super) fn merge(items: Vec<Item>, rendered: Vec<Item>, clusters: &[Cluster])
     merged.into_iter().chain(rendered.into_iter().flatten()).collect()
 }
 
+/// Objects of others that go by the name of one that is rendered. Specs, and what else is for tools alone, are never applied.
+pub(super) fn in_the_way<'i>(
+    items: &'i [Item],
+    rendered: &[Item],
+    clusters: &[Cluster],
+) -> impl Iterator<Item = &'i Item> {
+    let names: BTreeSet<Identity> = rendered.iter().map(Item::identity).collect();
+    let is_applied = |item: &&Item| !item.is_spec() && !item.is_local();
+    let is_replaced = |item: &Item| clusters.iter().any(|cluster| is_of(item, cluster));
+    items.iter().filter(is_applied).filter(move |item| names.contains(&item.identity()) && !is_replaced(item))
+}
+
 /// A spec goes: its objects stand for it. One that is for tools alone stays in the package whose file it stands in; without one, it
 /// is what kustomize made its objects of, and would be taken for a wish to make them again, without the patches of an overlay.
 fn stays(item: &Item) -> bool {
@@ -33,6 +45,5 @@ fn stays(item: &Item) -> bool {
 
 /// Whether it was rendered for the cluster.
 fn is_of(item: &Item, cluster: &Cluster) -> bool {
-    let is_named = || item.cluster() == cluster.name.as_ref();
-    item.is_rendered() && is_named() && item.identity().namespace == cluster.namespace.as_ref()
+    item.cluster() == cluster.name.as_ref() && item.identity().namespace == cluster.namespace.as_ref()
 }

@@ -58,7 +58,14 @@ fn answer(list: ResourceList) -> Result<Answer, Error> {
     let clusters = read(&list, &mut findings)?;
     findings.extend(list.items.iter().filter_map(renamed));
     let mut answer = Answer { list: String::new(), findings };
-    let items = if answer.is_refusal() { list.items } else { merged(list.items, &clusters, options)? };
+    let mut items = list.items;
+    if !answer.is_refusal() {
+        let fresh = rendered(&clusters, options)?;
+        answer.findings.extend(merge::in_the_way(&items, &fresh, &clusters).map(taken));
+        if !answer.is_refusal() {
+            items = merge::merge(items, fresh, &clusters);
+        }
+    }
     answer.list = ResourceList::write(items, &answer.findings)?;
     Ok(answer)
 }
@@ -109,17 +116,25 @@ fn renamed(item: &Item) -> Option<Finding> {
     Some(Finding::of(item, Severity::Error, said("metadata.name", Complaint::new(message, hint))))
 }
 
+/// Two of one name would be applied over each other, and which of them comes last is up to others.
+fn taken(item: &Item) -> Finding {
+    let message = "is the name of an object that is rendered, and this one was not";
+    let label = names::CLUSTER_LABEL;
+    let hint = format!("rename it, or remove it; if it was rendered once, give it back the label `{label}`");
+    Finding::of(item, Severity::Error, said("metadata.name", Complaint::new(message, hint)))
+}
+
 fn said(path: &str, complaint: Complaint) -> Problem {
     Problem { path: Path::of(path), complaint, span: None }
 }
 
-fn merged(items: Vec<Item>, clusters: &[Cluster], options: Options) -> Result<Vec<Item>, Error> {
+fn rendered(clusters: &[Cluster], options: Options) -> Result<Vec<Item>, Error> {
     let mut renderer = options.renderer();
-    let mut fresh = Vec::new();
+    let mut items = Vec::new();
     for cluster in clusters {
-        fresh.extend(renderer.render(cluster)?.documents().iter().map(item_of).collect::<Result<Vec<_>, _>>()?);
+        items.extend(renderer.render(cluster)?.documents().iter().map(item_of).collect::<Result<Vec<_>, _>>()?);
     }
-    Ok(merge::merge(items, fresh, clusters))
+    Ok(items)
 }
 
 fn item_of(document: &Document) -> Result<Item, Error> {

@@ -4,7 +4,7 @@ use spec::{Complaint, Path, Problem};
 
 use super::findings::{Finding, Severity};
 use super::list::Item;
-use crate::context::DesiredState;
+use crate::desired::DesiredState;
 use crate::manifest::Renderer;
 use crate::tree::Tree;
 

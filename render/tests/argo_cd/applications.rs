@@ -1,8 +1,9 @@
-//! The examples that are shipped, an Application and a set of them, carried out.
+//! The examples that are shipped, Applications and a set of them, carried out.
 
 use std::fs;
+use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::controller::Target;
 use crate::server::Environment;
@@ -30,6 +31,46 @@ fn carried_out(argo: &Argo, application: &Value) -> Result<Target, String> {
 fn the_application_renders_its_cluster() {
     let target = carried_out(&Argo::new(), &shipped_example("application.yaml")).unwrap();
     assert_eq!(target.objects.len(), 16);
+}
+
+/// The same of one whose source is a folder of manifests: what the pattern includes of it is read as it is.
+fn carried_out_without_plugin(argo: &Argo, application: &Value) -> Result<Target, String> {
+    let source = &application["spec"]["source"];
+    assert_eq!((source.get("plugin"), &source["directory"]), (None, &json!({"include": "*.yaml"})));
+    let entries = fs::read_dir(argo.path(source["path"].as_str().unwrap())).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+    let text: String = files.iter().map(|file| format!("---\n{}", fs::read_to_string(file).unwrap())).collect();
+    let namespace = application["spec"]["destination"]["namespace"].as_str().unwrap();
+    Target::of(&text, application["metadata"]["name"].as_str().unwrap(), namespace)
+}
+
+#[test]
+fn the_application_of_rendered_files_makes_what_the_plugin_would() {
+    let argo = Argo::new();
+    let page = fs::read_to_string(root().join("docs/argo-cd.md")).unwrap();
+    let words = "valkey-render render clusters/sessions --argocd-waves -o rendered/sessions/";
+    assert!(page.contains(&format!("$ {words}\n")));
+    let arguments = words.split(' ').skip(1);
+    let mut render = Command::new(env!("CARGO_BIN_EXE_valkey-render"));
+    assert!(render.args(arguments).current_dir(argo.path("")).status().unwrap().success());
+    let [rendered, plugin] = ["application-rendered.yaml", "application.yaml"].map(shipped_example);
+    let target = carried_out_without_plugin(&argo, &rendered).unwrap();
+    assert_eq!(target, carried_out(&argo, &plugin).unwrap());
+    for field in ["destination", "syncPolicy", "project"] {
+        assert_eq!(rendered["spec"][field], plugin["spec"][field], "{field}");
+    }
+}
+
+/// Kinds of cert-manager may come later than what needs them.
+#[test]
+fn every_application_is_tried_again_without_end() {
+    let set = shipped_example("application-set.yaml")["spec"]["template"].take();
+    let applications = ["application.yaml", "application-rendered.yaml"].map(shipped_example);
+    for application in applications.iter().chain([&set]) {
+        let retry = json!({"limit": -1, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"}});
+        assert_eq!(application["spec"]["syncPolicy"]["retry"], retry);
+    }
 }
 
 /// The Application that is stamped for a file: fields of the template are those of the file, and its place.

@@ -13,6 +13,16 @@ pub(crate) struct Target {
     pub(crate) objects: BTreeMap<Key, Value>,
 }
 
+/// How Argo CD marks what belongs to an Application.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Tracking {
+    Annotation,
+    Label,
+}
+
+/// The label of the second way, which it shares with all the world.
+const INSTANCE: &str = "app.kubernetes.io/instance";
+
 /// Kinds in the order in which they are applied in a wave, as far as they are among what can be rendered. What is not named, and
 /// every custom resource, comes after them.
 const ORDER: [&str; 9] = [
@@ -30,6 +40,16 @@ const ORDER: [&str; 9] = [
 impl Target {
     /// Of what a plugin printed.
     pub(crate) fn of(stdout: &str, application: &str, destination: &str) -> Result<Self, String> {
+        Self::tracked(stdout, application, destination, Tracking::Annotation)
+    }
+
+    /// The same, for an installation that marks objects in this way.
+    pub(crate) fn tracked(
+        stdout: &str,
+        application: &str,
+        destination: &str,
+        tracking: Tracking,
+    ) -> Result<Self, String> {
         let mut objects = BTreeMap::new();
         for object in documents(stdout)? {
             let mut object = object;
@@ -37,10 +57,16 @@ impl Target {
             let version = text(&object, "/apiVersion").ok_or(format!("{kind} has no apiVersion"))?.to_owned();
             let name = text(&object, "/metadata/name").ok_or(format!("{kind} has no name"))?.to_owned();
             check_notes(&object)?;
+            check_fields(&object).map_err(|reason| format!("{kind} {name}: {reason}"))?;
             let namespace = text(&object, "/metadata/namespace").filter(|found| !found.is_empty());
             let namespace = namespace.unwrap_or(destination).to_owned();
             let group = version.split_once('/').map_or("", |(group, _)| group).to_owned();
-            track(&mut object, &format!("{application}:{group}/{kind}:{namespace}/{name}"));
+            match tracking {
+                Tracking::Annotation => track(&mut object, &format!("{application}:{group}/{kind}:{namespace}/{name}")),
+                Tracking::Label => {
+                    object["metadata"]["labels"][INSTANCE] = json!(application.get(..63).unwrap_or(application))
+                }
+            }
             object["metadata"]["namespace"] = json!(namespace);
             if objects.insert((group, kind, namespace, name.clone()), object).is_some() {
                 return Err(format!("RepeatedResourceWarning: {name}"));
@@ -61,7 +87,7 @@ impl Target {
     }
 }
 
-/// The documents of a stream. A line that begins with `---` ends one; what holds nothing is dropped, lists are taken apart.
+/// The documents of a stream. A line that begins with `---` ends one; what holds nothing is dropped.
 fn documents(stdout: &str) -> Result<Vec<Value>, String> {
     let mut parts = vec![String::new()];
     for line in stdout.lines() {
@@ -77,10 +103,8 @@ fn documents(stdout: &str) -> Result<Vec<Value>, String> {
         let parsed: Value = serde_saphyr::from_str(&part).map_err(|error| format!("failed to unmarshal: {error}"))?;
         match parsed {
             Value::Null => {}
-            Value::Object(mut fields) if fields.get("kind").is_some_and(is_list) => {
-                let items = fields.remove("items").unwrap_or_default();
-                found.extend(items.as_array().cloned().unwrap_or_default());
-            }
+            // Argo CD would take it apart; others would not.
+            Value::Object(fields) if fields.get("kind").is_some_and(is_list) => return Err("is a list".to_owned()),
             Value::Object(_) => found.push(parsed),
             other => return Err(format!("failed to unmarshal: {other} is no object")),
         }
@@ -107,6 +131,30 @@ fn check_notes(object: &Value) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What would never be in sync with what runs, and what a mark would make select something else.
+fn check_fields(object: &Value) -> Result<(), String> {
+    if object.get("status").is_some() {
+        return Err("has a status".to_owned());
+    }
+    check_values(object)
+}
+
+fn check_values(value: &Value) -> Result<(), String> {
+    match value {
+        Value::Null => Err("has a null".to_owned()),
+        Value::Array(elements) => elements.iter().try_for_each(check_values),
+        Value::Object(fields) => fields.iter().try_for_each(|(key, inner)| {
+            let selects = ["selector", "matchLabels"].contains(&key.as_str());
+            if selects && inner.get(INSTANCE).is_some() {
+                Err(format!("{key} has {INSTANCE}"))
+            } else {
+                check_values(inner)
+            }
+        }),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
 }
 
 fn track(object: &mut Value, id: &str) {

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use controller::Target;
+use controller::{Target, Tracking};
 use plugin::Plugin;
 use server::{Environment, Ran, Server, side_by_side};
 use upload::Upload;
@@ -97,6 +97,7 @@ fn generating(namespace: &str) -> Environment {
         ("ARGOCD_APP_PROJECT_NAME", "default".to_owned()),
         ("ARGOCD_APP_REVISION", revision.to_owned()),
         ("ARGOCD_APP_REVISION_SHORT", revision[..7].to_owned()),
+        ("ARGOCD_APP_REVISION_SHORT_8", revision[..8].to_owned()),
         ("KUBE_VERSION", "1.34.1".to_owned()),
         ("KUBE_API_VERSIONS", "apps/v1,apps/v1/StatefulSet,v1,v1/Service".to_owned()),
     ]);
@@ -136,13 +137,34 @@ fn what_others_wait_for_comes_first() {
         (-3, vec!["NetworkPolicy", "ServiceAccount", "Role", "RoleBinding"]),
         (-2, vec!["Certificate"]),
         (-1, vec!["PodDisruptionBudget", "ConfigMap", "Service"]),
-        (0, vec!["Deployment", "StatefulSet"]),
+        (0, vec!["ConfigMap", "Deployment", "StatefulSet"]),
         (1, vec!["PodMonitor", "PrometheusRule"]),
     ]);
     assert_eq!(
         waves,
         expected.into_iter().map(|(wave, kinds)| (wave, kinds.into_iter().map(str::to_owned).collect())).collect()
     );
+}
+
+/// A mark in a label takes the place of what stood there, and nothing else changes: neither what is selected nor who selects it.
+#[test]
+fn where_labels_tell_whose_an_object_is_only_that_label_differs() {
+    let stdout = Argo::new().generate(&generating("shop")).unwrap().stdout;
+    let application = "a".repeat(70);
+    let tracked = |tracking| Target::tracked(&stdout, &application, "shop", tracking).unwrap().objects;
+    let (by_annotation, by_label) = (tracked(Tracking::Annotation), tracked(Tracking::Label));
+    for (key, mut marked) in by_label {
+        let label = &mut marked["metadata"]["labels"]["app.kubernetes.io/instance"];
+        assert_eq!(*label, application[..63]);
+        *label = "sessions".into();
+        let mut other = by_annotation[&key].clone();
+        let notes = other["metadata"]["annotations"].as_object_mut().unwrap();
+        assert!(notes.remove("argocd.argoproj.io/tracking-id").is_some());
+        if notes.is_empty() {
+            other["metadata"].as_object_mut().unwrap().remove("annotations");
+        }
+        assert_eq!(marked, other);
+    }
 }
 
 #[test]

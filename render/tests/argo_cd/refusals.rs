@@ -30,7 +30,9 @@ fn other_folders_are_not_the_plugins() {
     let rendered = argo.generate(&generating("shop")).unwrap().stdout;
     assert!(rendered.contains("kind: ValkeyCluster"), "the desired state stands in it");
     argo.write("rendered/all.yaml", &rendered);
-    for folder in ["chart", "overlay", "plain", "text", "broken", "rendered"] {
+    argo.write("linked/config.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n");
+    symlink("missing.yaml", argo.path("linked/x.yaml")).unwrap();
+    for folder in ["chart", "overlay", "plain", "text", "broken", "rendered", "linked"] {
         assert_eq!(argo.server.matches(&argo.upload(folder), &asking()), Ok(false), "{folder}");
     }
 }
@@ -41,10 +43,12 @@ fn a_folder_that_was_rendered_into_is_not_one_of_specs() {
     argo.write("rendered/.valkey-render-index", "cluster.yaml\n");
     argo.write("rendered/cluster.yaml", &example("minimal"));
     assert_eq!(argo.server.matches(&argo.upload("rendered"), &asking()), Ok(false));
-    let marked =
-        example("minimal").replace("metadata:", "metadata:\n  labels: {app.kubernetes.io/managed-by: valkey-render}");
-    argo.write("marked/cluster.yaml", &marked);
-    assert_eq!(argo.server.matches(&argo.upload("marked"), &asking()), Ok(false));
+    // Everything that is rendered has the one label; the other is anybody's, and a mistake in a spec.
+    for (label, is_spec) in [("valkey-gitops.dev/cluster: small", false), ("app.kubernetes.io/managed-by: x", true)] {
+        let marked = example("minimal").replace("metadata:", &format!("metadata:\n  labels: {{{label}}}"));
+        argo.write("marked/cluster.yaml", &marked);
+        assert_eq!(argo.server.matches(&argo.upload("marked"), &asking()), Ok(is_spec), "{label}");
+    }
 }
 
 #[test]
@@ -69,7 +73,7 @@ fn nothing_is_never_what_is_wanted() {
 
 #[test]
 fn one_bad_spec_of_many_is_not_left_out() {
-    let argo = Argo::without_discovery();
+    let argo = Argo::new();
     let bad = example("production").replace("name: sessions", "name: carts").replace("shards: 3", "shards: 2");
     argo.write("clusters/sessions/carts.yaml", &bad);
     assert!(failure(&argo, "[]").starts_with("error: spec.shards: 2 is not between 3 and 500"));
@@ -147,6 +151,13 @@ fn whatever_else_is_on_standard_output_is_seen() {
         ("valkey-render cmp generate | sed 's/^apiVersion: v1$//'", "has no apiVersion"),
         ("valkey-render cmp generate | sed 's/sync-wave: .*/sync-wave: -3/'", "annotations argocd"),
         ("valkey-render cmp generate | sed 's/^---$/--- # next/'", "more than a separator"),
+        ("echo 'kind: List'; echo 'items: []'; valkey-render cmp generate", "is a list"),
+        ("valkey-render cmp generate | sed 's/clusterIP: None/clusterIP: null/'", "has a null"),
+        ("valkey-render cmp generate | sed 's/^spec:$/status: {}\\nspec:/'", "has a status"),
+        (
+            "valkey-render cmp generate | sed '/^  selector:$/,/^  [a-z]/s|valkey-gitops.dev/cluster|app.kubernetes.io/instance|'",
+            "selector has app.kubernetes.io/instance",
+        ),
     ];
     for (script, expected) in cases {
         let seen = Argo::with(shipped().generating_by(script)).target(&generating("shop"));

@@ -48,12 +48,6 @@ impl Duration {
     pub const fn as_millis(self) -> u64 {
         self.millis
     }
-
-    /// The same, for the standard library.
-    #[must_use]
-    pub const fn to_std(self) -> std::time::Duration {
-        std::time::Duration::from_millis(self.millis)
-    }
 }
 
 impl FromStr for Duration {

@@ -1,12 +1,10 @@
-//! Whether a folder is one of specs: their names on standard output if so, nothing otherwise. Only what cannot be read is an error.
+//! Whether a folder is one of specs: their names on standard output if so, nothing otherwise. Only a folder that cannot be read is an error.
 //!
 //! Argo CD asks this of folders whose Application names no plugin, and of those that name this one as well. To tell the two apart, there
 //! are parameters; but they are there, too, where an Application has settings for whichever plugin takes it.
 
 use std::fs;
 use std::path::Path;
-
-use serde_json::Value;
 
 use super::super::failure::Failure;
 use super::super::{folder, input, output, side};
@@ -28,9 +26,9 @@ pub(crate) fn run() -> Result<(), Failure> {
         return Ok(());
     }
     let mut names = String::new();
-    for file in input::documents_in(here)? {
+    // A link that leads nowhere, or what cannot be read as text, is a mistake in a folder of specs, and none of ours elsewhere.
+    for file in input::named_as_documents(here)?.into_iter().filter(|path| path.is_file()) {
         let source = input::read_file(&file, input::LONGEST_SPECS);
-        // What cannot be read as text is a mistake in a folder of specs, and none of ours elsewhere.
         if source.is_ok_and(|source| holds_spec(&source.text)) {
             names += &format!("{}\n", file.display());
         }
@@ -44,15 +42,9 @@ fn holds_spec(text: &str) -> bool {
         return false;
     }
     side::documents(text).into_iter().filter_map(|place| text.get(place)).any(|document| match side::parse(document) {
-        Ok(values) => values.iter().any(|value| side::is_spec(value) && !is_rendered(value)),
+        Ok(values) => values.iter().any(side::is_spec),
         Err(_) => document.lines().any(begins_spec),
     })
-}
-
-/// A spec never has this label; what was rendered always has it.
-fn is_rendered(object: &Value) -> bool {
-    let manager = object.pointer("/metadata/labels/app.kubernetes.io~1managed-by");
-    manager.and_then(Value::as_str) == Some("valkey-render")
 }
 
 /// A spec that is no YAML is a spec all the same, and its mistake is to be shown. One inside of a text stands further in.
