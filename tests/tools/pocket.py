@@ -118,6 +118,13 @@ class Pocket:
                 return found
             time.sleep(0.05)
 
+    def until_started(self, count):
+        """Until Kubernetes takes so many servers for started."""
+        started = 0
+        while started < count:
+            containers = [pod.get("status", {}).get("containerStatuses", [{}])[0] for pod in self.pods(SERVER)]
+            started = sum(container.get("started") is True for container in containers)
+
     def begin(self, pod, *command):
         line = [self.programs["pocket-cluster"], "exec", "--seconds", "300", pod, "--", *command]
         return subprocess.Popen(line, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

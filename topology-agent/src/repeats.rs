@@ -12,7 +12,7 @@ use crate::perform::Outcome;
 /// How late a watch may be at the most.
 const TOLD: Duration = Duration::from_secs(10);
 /// How long nodes may take to know each other before they are introduced once more.
-const GREETED: Duration = Duration::from_secs(1);
+const GREETED: Duration = Duration::from_millis(250);
 
 /// An object of Kubernetes that a step changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,8 +14,9 @@ use crate::step::{Migration, Step, Target};
 use crate::time::Span;
 use crate::view::{Job, JobState, Server};
 
-/// Slots that move in one go. More would hold the source's writes back for longer at the end; fewer would do so more often.
-const MOST_SLOTS: u16 = 2048;
+/// Slots that move in one go: however few there are, the source holds all its writes back at the end, so that few at a time do so more
+/// often. Half of what a primary of three owns is within it.
+const MOST_SLOTS: u16 = 4096;
 /// Slots that are named in one go where they move key by key. Who moves them stops after a while, and then the cluster is looked at
 /// again: no more would get done than that.
 const MOST_SLOTS_CLASSIC: u16 = 512;
