@@ -24,8 +24,8 @@ spec:
   shards: {shards}
   tls: {{disabled: true}}
   auth: {{disabled: true}}
-  storage: {{ephemeral: {{sizeLimit: 1Gi}}}}
-  persistence: {{appendOnly: false}}
+  storage: {storage}
+  persistence: {{appendOnly: {keeps}}}
   placement: {{zoneSpread: "Off", hostSpread: "Off"}}
   config: {{tcp-backlog: {backlog}}}
 """
@@ -65,12 +65,24 @@ class Aims:
             sys.exit("\n".join(["missed:", *self.missed]))
 
 
-class Pocket:
-    """Begins with the block and ends with it. `programs` are the paths of what runs in it, by their names."""
+def until(what, is_so, pause=0.02, seconds=120):
+    """Waits for something, but not for ever."""
+    end = time.time() + seconds
+    while not is_so():
+        if time.time() > end:
+            raise TimeoutError(f"never: {what}")
+        time.sleep(pause)
 
-    def __init__(self, programs, version):
+
+class Pocket:
+    """Begins with the block and ends with it. `programs` are the paths of what runs in it, by their names. Where servers keep what they
+    have on disk, they come back as themselves."""
+
+    def __init__(self, programs, version, keeps=False):
         self.programs = {name: os.path.abspath(path) for name, path in programs.items()}
         self.version = version
+        storage = "{size: 1Gi}" if keeps else "{ephemeral: {sizeLimit: 1Gi}}"
+        self.disk = {"storage": storage, "keeps": str(keeps).lower()}
         self.folder = pathlib.Path(tempfile.mkdtemp())
         self.environment = {**os.environ, "KUBECONFIG": str(self.folder / "kubeconfig")}
         self.witnesses = 0
@@ -102,7 +114,7 @@ class Pocket:
         return self.run(self.programs["pocket-cluster"], "fault", json.dumps(fault))
 
     def apply(self, shards, backlog=1000, kinds=lambda document: True):
-        spec = SPEC.format(version=self.version, shards=shards, backlog=backlog)
+        spec = SPEC.format(version=self.version, shards=shards, backlog=backlog, **self.disk)
         rendered = self.run(self.programs["valkey-render"], "render", text=spec)
         chosen = [part for part in rendered.split("---\n") if part.strip() and kinds(part)]
         self.kubectl("apply", "-f", "-", text="---\n".join(chosen))
