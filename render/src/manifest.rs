@@ -83,9 +83,7 @@ impl Renderer {
         if self.waves {
             drafts.iter().zip(&mut trees).for_each(|(draft, tree)| waves::annotate(draft, tree));
         }
-        if self.form == DesiredState::CustomResource {
-            generation::tell(&drafts, &mut trees)?;
-        }
+        generation::tell(&drafts, &mut trees)?;
         let document = |(draft, tree): (&Draft, &Tree<'_>)| Document::of(draft.kind, tree);
         let documents = drafts.iter().zip(&trees).map(document).collect::<Result<Vec<_>, _>>()?;
         laws::judge_texts(&documents, &trees, cluster)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use kube::Client;
+use kube::{Client, ResourceExt};
 use planner::laws::check_round;
 use planner::{Desired, Step, Time, View};
 use spec::{Cluster, ClusterName, names};
@@ -110,7 +110,8 @@ impl Agent {
         let scale = set.spec.replicas.and_then(|pods| u32::try_from(pods).ok());
         let generation = set.metadata.generation.unwrap_or_default();
         let observed = set.status.as_ref().and_then(|status| status.observed_generation).unwrap_or_default();
-        let rendered = is_rendered(&set, &wanted.cluster, template.as_deref());
+        let spec = revision.is_some().then_some(&wanted.cluster);
+        let rendered = is_rendered(&set, spec, template.as_deref());
         let pods = self.pods(&set);
         let Wanted { cluster, desired } = &*wanted;
         let mut look = self.servers.look(cluster, desired, &access, scale.unwrap_or(1), pods, now()).await;
@@ -185,11 +186,11 @@ impl Agent {
     }
 }
 
-/// Whether the `StatefulSet` says that it was rendered from this spec, and with this template where one is named.
-fn is_rendered(set: &StatefulSet, cluster: &Cluster, template: Option<&str>) -> bool {
-    let said = |name| set.metadata.annotations.as_ref()?.get(name).map(String::as_str);
-    said(names::FINGERPRINT_ANNOTATION) == Some(&cluster.fingerprint())
-        && (template.is_none() || said(names::TEMPLATE_ANNOTATION) == template)
+/// Whether the `StatefulSet` says that it was rendered with this template, and from this spec, where one of the two is named.
+fn is_rendered(set: &StatefulSet, spec: Option<&Cluster>, template: Option<&str>) -> bool {
+    let said = |name| set.annotations().get(name).map(String::as_str);
+    let is_of = |spec: &Cluster| said(names::FINGERPRINT_ANNOTATION) == Some(&spec.fingerprint());
+    spec.is_none_or(is_of) && template.is_none_or(|template| said(names::TEMPLATE_ANNOTATION) == Some(template))
 }
 
 /// The pod that a step has deleted.

@@ -219,7 +219,7 @@ pub(super) fn of_field(kind: &str, leaf: &Leaf) -> Option<Rule> {
         "ConfigMap" if within(&["data.cluster.yaml"]) => return None,
         "ValkeyCluster" if within(&["spec"]) => return None,
         // They stand for what says more.
-        "StatefulSet" if path.contains(FINGERPRINT_ANNOTATION) || path.contains(TEMPLATE_ANNOTATION) => return None,
+        _ if path.contains(FINGERPRINT_ANNOTATION) || path.contains(TEMPLATE_ANNOTATION) => return None,
         "Deployment" if within(&["spec.template"]) => Rule::AgentRestart,
         "NetworkPolicy" if within(&["spec"]) => Rule::NetworkAccess,
         "PodDisruptionBudget" if within(&["spec"]) => Rule::DisruptionBudget,

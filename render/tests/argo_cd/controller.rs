@@ -64,7 +64,7 @@ impl Target {
             match tracking {
                 Tracking::Annotation => track(&mut object, &format!("{application}:{group}/{kind}:{namespace}/{name}")),
                 Tracking::Label => {
-                    object["metadata"]["labels"][INSTANCE] = json!(application.get(..63).unwrap_or(application))
+                    object["metadata"]["labels"][INSTANCE] = json!(application.get(..63).unwrap_or(application));
                 }
             }
             object["metadata"]["namespace"] = json!(namespace);

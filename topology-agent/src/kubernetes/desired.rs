@@ -7,7 +7,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::reflector::Store;
 use kube::runtime::watcher;
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 use spec::{ClusterName, names};
 use tokio::sync::Notify;
 
@@ -109,7 +109,8 @@ impl Desired {
             Self::Map(store) => {
                 let map = store.state().into_iter().next()?;
                 let text = map.data.as_ref()?.get(names::DESIRED_STATE_KEY).cloned()?;
-                Some(Written { text, is_paused: false, template: None, revision: None })
+                let template = map.annotations().get(names::TEMPLATE_ANNOTATION).cloned();
+                Some(Written { text, is_paused: false, template, revision: None })
             }
             Self::Object(store) => {
                 let object = store.state().into_iter().next()?;

@@ -169,8 +169,11 @@ fn summary(sighting: &Sighting) -> String {
 fn refusal(sighting: &Sighting) -> Option<String> {
     let is_answer = |error: &AskError| match error {
         AskError::Untrusted(_) | AskError::Refused(_) | AskError::Odd { .. } => true,
-        AskError::Unreachable(_) | AskError::TimedOut | AskError::Locked(_) => false,
-        AskError::Loading | AskError::Hindered(_) => false,
+        AskError::Unreachable(_)
+        | AskError::TimedOut
+        | AskError::Locked(_)
+        | AskError::Loading
+        | AskError::Hindered(_) => false,
     };
     let (pod, error) = sighting.look.failures.iter().find(|(_, error)| is_answer(error))?;
     Some(format!("{pod}: {error}"))

@@ -64,8 +64,12 @@ impl AskError {
     pub const fn is_silence(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::TimedOut => true,
-            Self::Untrusted(_) | Self::Locked(_) | Self::Loading => false,
-            Self::Hindered(_) | Self::Refused(_) | Self::Odd { .. } => false,
+            Self::Untrusted(_)
+            | Self::Locked(_)
+            | Self::Loading
+            | Self::Hindered(_)
+            | Self::Refused(_)
+            | Self::Odd { .. } => false,
         }
     }
 
