@@ -63,9 +63,10 @@ fn until_all_is_written(story: &Story) {
 
 #[test]
 fn at_rest_no_server_is_told_to_change_anything_and_nothing_is_written() {
-    let story = Story::begin(&[]);
+    let mut story = Story::begin(&[]);
     story.until_at_rest();
     until_all_is_written(&story);
+    story.rest();
     let (calls_before, versions_before, writes_before) = (calls(&story), versions(&story), story.writes());
     sleep(PERIOD);
     let called = calls(&story).into_iter().filter(|(command, count)| calls_before.get(command) != Some(count));

@@ -27,7 +27,7 @@ pub(crate) struct Story {
     /// Of the custom resource, where there is one.
     observer: Option<Observer>,
     /// After the place: room is given back when the servers are gone.
-    _room: Room,
+    room: Room,
 }
 
 /// Neither TLS nor a password.
@@ -87,13 +87,18 @@ impl Story {
         let room = Room::take(usize::from(wanted.shards) * (1 + usize::from(wanted.replicas_per_shard)));
         let place = place(&mut spec);
         let cluster = clusters(&spec.to_string()).remove(0);
-        let mut story = Self { place, cluster, form, spec, observer: None, _room: room };
+        let mut story = Self { place, cluster, form, spec, observer: None, room };
         if form == DesiredState::CustomResource {
             story.pocket().apply(&render::custom_resource_definition().unwrap()).unwrap();
             story.observer = Some(Observer::of(story.pocket(), &story.cluster.name));
         }
         story.set_password(PASSWORD);
         story
+    }
+
+    /// From now on nothing happens to it, and there is room for others.
+    pub(crate) fn rest(&mut self) {
+        self.room.rest();
     }
 
     /// The states in which the custom resource was so far.

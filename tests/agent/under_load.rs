@@ -1,5 +1,6 @@
 //! Shards and replicas come and go, and servers restart, while a witness writes and reads.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,6 +14,8 @@ use crate::watched::{PATIENT, keep, nobody_noticed, timed, watched};
 const LOAD: &str = "--load=20000";
 /// Where slots move, a hundred thousand in each of three shards.
 const MUCH: &str = "--load=300000";
+/// Of such stories, one at a time.
+static HEAVY: Mutex<()> = Mutex::new(());
 
 /// An open cluster with these changes, and a witness while this happens to it; nobody notices.
 fn nobody_notices(sentence: &str, changes: &[(&str, Value)], happens: impl FnOnce(&mut Story)) {
@@ -20,6 +23,7 @@ fn nobody_notices(sentence: &str, changes: &[(&str, Value)], happens: impl FnOnc
 }
 
 fn nobody_notices_with(load: &str, sentence: &str, changes: &[(&str, Value)], happens: impl FnOnce(&mut Story)) {
+    let _alone = (load == MUCH).then(|| HEAVY.lock().unwrap_or_else(PoisonError::into_inner));
     let mut story = Story::begin_observed(&[&open()[..], changes].concat());
     story.until_at_rest();
     let mut took = Duration::ZERO;

@@ -256,6 +256,8 @@ where
                 Err(error) => {
                     tracing::warn!(kind, %error, "a watch broke, and begins anew");
                     standing.state().error = Some(error.into());
+                    // Whoever relies on it is to know from when on it is not to be relied on.
+                    changed.notify_one();
                 }
             }
         }
