@@ -25,9 +25,8 @@ demo-render: renderer
 test: prepare servers kustomize build programs
 	cargo test --workspace
 	$(STORIES)
-	@# In the way in which the renderer is built, so that nothing is compiled twice.
-	$(STATIC) cargo test --release --target $(HOST) -p valkey-render --test hostile -- --test-threads=1
-	$(STATIC) cargo run --release --target $(HOST) -p planner-world --bin model brief
+	cargo test --release -p valkey-render --test hostile -- --test-threads=1
+	cargo run --release -p planner-world --bin model brief
 	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS)
 
 # That part of it which runs the agent on real servers in the pocket Kubernetes, and that Kubernetes itself, driven by kubectl.

@@ -154,6 +154,9 @@ fn of_definition(definition: &Value) -> Vec<Kind> {
         .collect()
 }
 
+/// What `kubectl get all` asks for. <https://kubernetes.io/docs/reference/kubectl/generated/kubectl_get/>
+const IN_ALL: [&str; 5] = ["Deployment", "Pod", "ReplicaSet", "Service", "StatefulSet"];
+
 /// The kind as discovery lists it, followed by its subresources.
 pub(crate) fn describe(kind: &Kind) -> Vec<Value> {
     let mut described = vec![json!({
@@ -163,6 +166,7 @@ pub(crate) fn describe(kind: &Kind) -> Vec<Value> {
         "kind": kind.name,
         "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
         "shortNames": kind.short,
+        "categories": if IN_ALL.contains(&kind.name.as_str()) { vec!["all"] } else { Vec::new() },
     })];
     described.extend(kind.subresources.iter().map(|subresource| {
         let name = format!("{}/{}", kind.plural, subresource.name());
