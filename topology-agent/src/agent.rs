@@ -179,9 +179,10 @@ impl Agent {
         self.leaving.extend(outcomes.iter().filter_map(deleted));
         self.repeats.note(&outcomes, &before);
         self.retries.note(&outcomes, now());
-        // In the order of the plan, for they end in any order.
-        let outcome = |step: &Step| outcomes.iter().find(|outcome| outcome.step == *step);
-        self.refused = sighting.plan.steps().iter().filter_map(outcome).find_map(refused);
+        // The first of the plan, for they end in any order.
+        let refusals: Vec<(Step, String)> = outcomes.iter().filter_map(refused).collect();
+        let refusal = |step: &Step| refusals.iter().find(|(refused, _)| refused == step).cloned();
+        self.refused = sighting.plan.steps().iter().find_map(refusal);
         outcomes
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Kubernetes tells by watches what has changed, and nodes that were introduced take a while to know each other. Looks are faster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use planner::{Ordinal, Step};
@@ -14,12 +14,23 @@ const TOLD: Duration = Duration::from_secs(10);
 /// How long nodes may take to know each other before they are introduced once more.
 const GREETED: Duration = Duration::from_millis(250);
 
-/// An object of Kubernetes that a step changes.
+/// What a step changes, where it may not show at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Changed {
     Set,
     Pod(Ordinal),
     Claim(Ordinal),
+    /// Who knows whom: nothing that has a version.
+    Acquaintance,
+}
+
+impl Changed {
+    const fn lateness(self) -> Duration {
+        match self {
+            Self::Set | Self::Pod(_) | Self::Claim(_) => TOLD,
+            Self::Acquaintance => GREETED,
+        }
+    }
 }
 
 /// The versions of objects, as they were seen.
@@ -33,13 +44,13 @@ pub(crate) fn versions(steps: &[Step], version: impl Fn(Changed) -> Option<Strin
 /// Steps that were done, until they show.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats {
-    done: Vec<Done>,
+    done: HashMap<Step, Done>,
 }
 
 #[derive(Debug)]
 struct Done {
-    step: Step,
-    /// The version of the object that was seen when it was done; none where it changed none.
+    changed: Changed,
+    /// The version that was seen when it was done; none of what has none.
     seen: Option<String>,
     until: Instant,
 }
@@ -47,49 +58,33 @@ struct Done {
 impl Repeats {
     /// Forgets what shows by now. `version` is that of an object as it is seen now.
     pub(crate) fn forget(&mut self, version: impl Fn(Changed) -> Option<String>) {
-        self.done.retain(|done| Instant::now() < done.until && changed(&done.step).and_then(&version) == done.seen);
+        self.done.retain(|_, done| Instant::now() < done.until && version(done.changed) == done.seen);
     }
 
     /// Whether a step was done that does not show yet.
     pub(crate) fn holds(&self, step: &Step) -> bool {
-        self.done.iter().any(|done| done.step == *step)
+        self.done.contains_key(step)
     }
 
     /// Notes what was done, with the versions as they were seen before.
     pub(crate) fn note(&mut self, outcomes: &[Outcome], before: &Versions) {
-        for outcome in outcomes.iter().filter(|outcome| outcome.result.is_ok()) {
-            let (step, seen) =
-                (&outcome.step, changed(&outcome.step).and_then(|changed| before.get(&changed).cloned()));
-            let done = lasts(step).map(|span| Done { step: step.clone(), seen, until: Instant::now() + span });
-            self.done.extend(done);
+        for Outcome { step, .. } in outcomes.iter().filter(|outcome| outcome.result.is_ok()) {
+            let Some(changed) = changed(step) else { continue };
+            let (seen, until) = (before.get(&changed).cloned(), Instant::now() + changed.lateness());
+            self.done.insert(step.clone(), Done { changed, seen, until });
         }
     }
 }
 
-/// For how long a step may not show; none for those whose effect servers tell at once.
-const fn lasts(step: &Step) -> Option<Duration> {
-    match step {
-        Step::Scale { .. } | Step::Label { .. } | Step::Grow { .. } | Step::DeletePod { .. } => Some(TOLD),
-        Step::Meet { .. } => Some(GREETED),
-        Step::SetConfigEpoch { .. }
-        | Step::AddSlots { .. }
-        | Step::ClaimSlots { .. }
-        | Step::Replicate { .. }
-        | Step::Failover { .. }
-        | Step::Forget { .. }
-        | Step::Reset { .. }
-        | Step::Migrate { .. }
-        | Step::CloseSlots { .. }
-        | Step::Configure { .. } => None,
-    }
-}
-
+/// What a step changes; none where servers tell the effect at once, or where the agent itself remembers, as it does of pods that it
+/// deleted.
 const fn changed(step: &Step) -> Option<Changed> {
     match step {
         Step::Scale { .. } => Some(Changed::Set),
-        Step::Label { pod, .. } | Step::DeletePod { pod, .. } => Some(Changed::Pod(*pod)),
+        Step::Label { pod, .. } => Some(Changed::Pod(*pod)),
         Step::Grow { pod, .. } => Some(Changed::Claim(*pod)),
-        Step::Meet { .. }
+        Step::Meet { .. } => Some(Changed::Acquaintance),
+        Step::DeletePod { .. }
         | Step::SetConfigEpoch { .. }
         | Step::AddSlots { .. }
         | Step::ClaimSlots { .. }
@@ -134,7 +129,7 @@ mod tests {
         repeats.note(&[outcome(step.clone(), Err(StepError::NotLeading))], &before);
         assert!(!repeats.holds(&step));
         repeats.note(&[outcome(step.clone(), Ok(()))], &before);
-        repeats.done[0].until = Instant::now();
+        repeats.done.get_mut(&step).unwrap().until = Instant::now();
         repeats.forget(version(1));
         assert!(!repeats.holds(&step));
     }

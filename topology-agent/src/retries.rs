@@ -36,20 +36,20 @@ impl Failed {
 impl Retries {
     /// Whether a step is not to be tried right now.
     pub(crate) fn hold(&self, step: &Step, now: Time) -> bool {
-        self.failed_before(step).is_some_and(|failed| !failed.is_over(now))
+        self.held(step, now).is_some()
     }
 
     /// Why a step is not tried right now, for people to read.
     pub(crate) fn reason(&self, step: &Step, now: Time) -> Option<String> {
-        let failed = self.failed_before(step).filter(|failed| !failed.is_over(now))?;
+        let failed = self.held(step, now)?;
         let (times, pause) = (failed.times, failed.pause());
         Some(format!(
             "servers gave it up {times} times, and it is tried {pause} after the last; look at the servers' logs"
         ))
     }
 
-    fn failed_before(&self, step: &Step) -> Option<Failed> {
-        voted_out(step).and_then(|primary| self.failed.get(&primary)).copied()
+    fn held(&self, step: &Step, now: Time) -> Option<Failed> {
+        self.failed.get(&voted_out(step)?).copied().filter(|failed| !failed.is_over(now))
     }
 
     /// Notes what came of steps.
@@ -71,23 +71,8 @@ impl Retries {
 
 /// The primary whose place a failover gives to another.
 const fn voted_out(step: &Step) -> Option<NodeId> {
-    match step {
-        Step::Failover { primary, .. } => Some(*primary),
-        Step::Scale { .. }
-        | Step::Label { .. }
-        | Step::SetConfigEpoch { .. }
-        | Step::Meet { .. }
-        | Step::AddSlots { .. }
-        | Step::ClaimSlots { .. }
-        | Step::Replicate { .. }
-        | Step::Forget { .. }
-        | Step::Reset { .. }
-        | Step::Migrate { .. }
-        | Step::CloseSlots { .. }
-        | Step::Configure { .. }
-        | Step::DeletePod { .. }
-        | Step::Grow { .. } => None,
-    }
+    let Step::Failover { primary, .. } = step else { return None };
+    Some(*primary)
 }
 
 #[cfg(test)]

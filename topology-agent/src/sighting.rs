@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use planner::{Desired, Plan, Time};
+use planner::{Desired, Plan, Time, Waiting};
 use spec::Cluster;
 
 use crate::kubernetes::Revision;
@@ -86,10 +86,10 @@ impl Lack {
 
 impl fmt::Display for Lack {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Rendering => "the StatefulSet was rendered from another spec; apply all that is rendered",
-            Self::Template => "the latest template was not seen by its controller yet",
-            Self::Readiness => "Kubernetes is about to take the pods for ready",
-        })
+        match self {
+            Self::Rendering => Waiting::Rendering.fmt(out),
+            Self::Template => out.write_str("the latest template was not seen by its controller yet"),
+            Self::Readiness => out.write_str("Kubernetes is about to take the pods for ready"),
+        }
     }
 }

@@ -60,7 +60,7 @@ impl Standing {
 
     /// Why nothing is heard, if that will not pass by itself.
     fn refusal(&self) -> Option<ApiError> {
-        self.state().error.clone().filter(|error| !error.is_passing())
+        self.error().filter(|error| !error.is_passing())
     }
 
     fn error(&self) -> Option<ApiError> {
@@ -172,6 +172,7 @@ impl Cache {
         match changed {
             Changed::Set => self.set()?.resource_version(),
             Changed::Pod(pod) => self.pods.get(&self.object(&names::pod(&self.cluster, pod.0)))?.resource_version(),
+            Changed::Acquaintance => None,
             Changed::Claim(pod) => {
                 self.claims.get(&self.object(&names::claim(&self.cluster, pod.0)))?.resource_version()
             }

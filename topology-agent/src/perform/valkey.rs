@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep};
 
 use super::classic::Move;
 use super::{Performer, StepError};
-use crate::valkey::{AskError, Reply, Table, count_keys};
+use crate::look::Contact;
+use crate::valkey::{AskError, Connection, Reply, Table, count_keys};
 
 /// How long a failover is watched: servers give it up after five seconds.
 const FAILOVER: Duration = Duration::from_secs(5);
@@ -57,8 +58,7 @@ impl Performer<'_> {
     /// looked at once more: who owns it by now may be another one, with keys of its own.
     pub(super) async fn claim_slots(&self, node: Target, slots: &SlotSet) -> Result<(), StepError> {
         let (contact, connection) = self.node(node).await?;
-        let nodes = contact.noted(connection.ask("CLUSTER", &["NODES"]).await).await?.text("CLUSTER NODES")?;
-        let table = Table::read(&nodes, |_| None).map_err(|odd| odd_table(&odd))?;
+        let table = table(&contact, &connection).await?;
         let disputed = slots.and(&taken(&table.rows, node.id));
         if table.rows.iter().any(|row| !self.has_seen(node, row, &disputed)) {
             return Err(StepError::Changed("slots have another owner by now"));
@@ -218,8 +218,7 @@ impl Performer<'_> {
     /// Whether a node holds no key and knows nobody.
     pub(super) async fn is_blank(&self, node: Target) -> Result<bool, StepError> {
         let (contact, connection) = self.node(node).await?;
-        let nodes = contact.noted(connection.ask("CLUSTER", &["NODES"]).await).await?.text("CLUSTER NODES")?;
-        let table = Table::read(&nodes, |_| None).map_err(|odd| odd_table(&odd))?;
+        let table = table(&contact, &connection).await?;
         let keys = contact.noted(connection.ask("DBSIZE", &[]).await).await?;
         Ok(table.rows.len() == 1 && keys == Reply::Number(0))
     }
@@ -231,8 +230,7 @@ impl Performer<'_> {
         if is_primary(&role) {
             return Ok((Role::Primary, replicas(role)));
         }
-        let nodes = contact.noted(connection.ask("CLUSTER", &["NODES"]).await).await?.text("CLUSTER NODES")?;
-        let table = Table::read(&nodes, |_| None).map_err(|odd| odd_table(&odd))?;
+        let table = table(&contact, &connection).await?;
         let role = table.own().and_then(|row| row.role).ok_or(StepError::Changed("it follows nobody that it knows"))?;
         Ok((role, 0))
     }
@@ -243,8 +241,11 @@ fn taken(rows: &[Row], id: NodeId) -> SlotSet {
     rows.iter().filter(|row| row.id != id).fold(SlotSet::EMPTY, |all, row| all.or(&row.slots))
 }
 
-fn odd_table(odd: &impl ToString) -> AskError {
-    AskError::Odd { command: "CLUSTER NODES", what: odd.to_string() }
+/// The nodes that a server knows. In which pods they are is not asked.
+async fn table(contact: &Contact, connection: &Connection) -> Result<Table, StepError> {
+    let nodes = contact.noted(connection.ask("CLUSTER", &["NODES"]).await).await?.text("CLUSTER NODES")?;
+    let odd = |what: String| AskError::Odd { command: "CLUSTER NODES", what };
+    Ok(Table::read(&nodes, |_| None).map_err(|error| odd(error.to_string()))?)
 }
 
 /// First and last slot of each range, as words.

@@ -173,7 +173,7 @@ impl Metrics {
     pub fn note_blind(&self) {
         self.note_state("blind");
         self.of_cluster().into_iter().for_each(Family::clear);
-        [&self.shard_slots, &self.wanted, &self.in_sync].into_iter().for_each(Family::clear);
+        self.of_shards().into_iter().for_each(Family::clear);
         self.node.all().into_iter().for_each(Family::clear);
     }
 
@@ -181,6 +181,10 @@ impl Metrics {
         let Self { upgrade_halted, covered, foreign, moving, to_move, voters, pods, pods_seen, pods_outdated, .. } =
             self;
         [upgrade_halted, covered, foreign, moving, to_move, voters, pods, pods_seen, pods_outdated]
+    }
+
+    const fn of_shards(&self) -> [&OfShard; 3] {
+        [&self.shard_slots, &self.wanted, &self.in_sync]
     }
 
     fn note_state(&self, current: &str) {
@@ -219,7 +223,7 @@ impl Metrics {
     }
 
     fn note_shards(&self, survey: &Survey, replicas: u8) {
-        [&self.shard_slots, &self.wanted, &self.in_sync].into_iter().for_each(Family::clear);
+        self.of_shards().into_iter().for_each(Family::clear);
         for (number, shard) in survey.shards.iter().filter_map(|shard| shard.number.map(|number| (number, shard))) {
             let label = Shard { shard: number.to_string() };
             self.shard_slots.get_or_create(&label).set(shard.slots.len().into());
