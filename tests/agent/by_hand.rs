@@ -12,7 +12,7 @@ use crate::struck::{WITH_REPLICA, others, primary, replica, survives, until_led_
 use crate::wait::wait;
 
 /// What nobody waits for who has something to write.
-const UNNOTICED: Duration = Duration::from_secs(1);
+pub(crate) const UNNOTICED: Duration = Duration::from_secs(1);
 
 fn id(story: &Story, pod: &str) -> String {
     story.ask(pod, "CLUSTER MYID").trim().to_owned()

@@ -6,17 +6,11 @@ use pocket_cluster::Fault;
 use serde_json::{Value, json};
 
 use crate::story::{Story, is_ready, name, open};
-use crate::struck::{others, struck_in, survives};
+use crate::struck::{deleted, others, struck_in, survives, until_deleted};
 use crate::wait::{hold, wait};
-use crate::watched::{PATIENT, nobody_noticed};
+use crate::watched::{PATIENT, PLANNED, nobody_noticed};
 
-/// What a client may wait for at most where everything is planned.
-const PLANNED: Duration = Duration::from_secs(2);
 const BACKLOG: &str = "/spec/config";
-
-fn deleted(story: &Story) -> usize {
-    story.writes().iter().filter(|write| write.starts_with("delete pods")).count()
-}
 
 /// The only pod that is not ready.
 fn the_one_down(story: &Story) -> String {
@@ -26,12 +20,11 @@ fn the_one_down(story: &Story) -> String {
     name(down[0])
 }
 
-/// No spec takes such a directive, but a patch of what is rendered can bring one in.
-#[test]
-fn a_directive_with_which_no_server_starts_stops_at_one_replica_until_it_is_taken_back() {
-    survives("A directive with which no server starts, taken back", &[], PLANNED, |story| {
+/// What is rendered from an upgrade is patched in this way, and taken back when it has stopped.
+fn stops_at_one_replica(sentence: &str, patched: impl FnOnce(&Story) -> String) {
+    survives(sentence, &[], PLANNED, |story| {
         story.write(&[("/spec/upgrade", json!({"syncTimeout": "10s"})), (BACKLOG, json!({"tcp-backlog": 1000}))]);
-        story.place.apply(&story.rendered().replace("tcp-backlog 1000", "loadmodule /no/such")).unwrap();
+        story.place.apply(&patched(story)).unwrap();
         story.until_said("Ready", "did not come up on the new template");
         the_one_down(story);
         hold(Duration::from_secs(5), || assert_eq!(deleted(story), 1));
@@ -39,19 +32,22 @@ fn a_directive_with_which_no_server_starts_stops_at_one_replica_until_it_is_take
     });
 }
 
+/// No spec takes such a directive, but a patch of what is rendered can bring one in.
+#[test]
+fn a_directive_with_which_no_server_starts_stops_at_one_replica_until_it_is_taken_back() {
+    stops_at_one_replica("A directive with which no server starts, taken back", |story| {
+        story.rendered().replace("tcp-backlog 1000", "loadmodule /no/such")
+    });
+}
+
 /// As one that asks for more than any host has.
 #[test]
 fn an_upgrade_that_no_host_takes_stops_at_one_replica_until_it_is_taken_back() {
-    survives("An upgrade that no host takes, taken back", &[], PLANNED, |story| {
-        story.write(&[("/spec/upgrade", json!({"syncTimeout": "10s"})), (BACKLOG, json!({"tcp-backlog": 1000}))]);
+    stops_at_one_replica("An upgrade that no host takes, taken back", |story| {
         let mut documents: Vec<Value> = serde_saphyr::from_multiple(&story.rendered()).unwrap();
         let set = documents.iter_mut().find(|document| document["kind"] == "StatefulSet").unwrap();
         set["spec"]["template"]["spec"]["nodeSelector"] = json!({"no": "such-host"});
-        documents.iter().for_each(|document| story.place.apply(&document.to_string()).unwrap());
-        story.until_said("Ready", "did not come up on the new template");
-        the_one_down(story);
-        hold(Duration::from_secs(5), || assert_eq!(deleted(story), 1));
-        story.change(&[(BACKLOG, json!({}))]);
+        documents.iter().map(Value::to_string).collect::<Vec<_>>().join("\n---\n")
     });
 }
 
@@ -65,10 +61,7 @@ fn an_upgrade_to_a_newer_series_is_taken_back_wherever_it_stands() {
         for restarts in [2, 6] {
             let before = deleted(story);
             story.change(&[("/spec/version", json!("9.1")), ("/spec/upgrade", json!({"syncTimeout": "10s"}))]);
-            wait("restarts", || {
-                let now = deleted(story) - before;
-                if now < restarts { Err(now.to_string()) } else { Ok(()) }
-            });
+            until_deleted(story, before + restarts);
             let leave = json!({"syncTimeout": "10s", "allowDowngrade": true});
             story.change(&[("/spec/version", json!("8.1")), ("/spec/upgrade", leave)]);
             story.until_checked();
@@ -106,7 +99,7 @@ fn a_replica_that_never_syncs_stops_an_upgrade_until_it_does() {
 fn an_upgrade_is_paused_and_goes_on_when_it_is_told_to() {
     survives("An upgrade, paused in the middle and resumed", &[], PLANNED, |story| {
         story.change(&[(BACKLOG, json!({"tcp-backlog": 1000}))]);
-        wait("two restarts", || if deleted(story) < 2 { Err(format!("{:?}", story.writes())) } else { Ok(()) });
+        until_deleted(story, 2);
         story.change(&[("/spec/upgrade", json!({"paused": true}))]);
         story.until_said("Ready", "upgrades are paused");
         let before = deleted(story);
@@ -125,10 +118,7 @@ fn an_upgrade_is_taken_back_wherever_it_stands() {
         for (restarts, backlog) in [(2, 1000), (4, 1001)] {
             let before = deleted(story);
             story.change(&[(BACKLOG, json!({"tcp-backlog": backlog}))]);
-            wait("restarts", || {
-                let now = deleted(story) - before;
-                if now < restarts { Err(now.to_string()) } else { Ok(()) }
-            });
+            until_deleted(story, before + restarts);
             story.change(&[(BACKLOG, json!({}))]);
             story.until_checked();
         }

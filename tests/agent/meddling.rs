@@ -7,24 +7,17 @@ use pocket_cluster::Fault;
 use serde_json::json;
 
 use crate::broken::RETURN;
+use crate::by_hand::UNNOTICED;
 use crate::story::{Story, open};
-use crate::struck::{WITH_REPLICA, primary, survives};
+use crate::struck::{WITH_REPLICA, primary, survives, until_deleted};
 use crate::wait::{hold, wait};
+use crate::watched::PLANNED;
 
-/// What nobody waits for who has something to write.
-const UNNOTICED: Duration = Duration::from_secs(1);
-/// What a client may wait for at most where everything is planned.
-const PLANNED: Duration = Duration::from_secs(2);
 /// Longer than an agent trusts the lease that it cannot renew.
 const LEASE: Duration = Duration::from_secs(15);
 
 fn restart_all(story: &mut Story) {
     story.change(&[("/spec/config", json!({"tcp-backlog": 1000}))]);
-}
-
-fn until_some_restarted(story: &Story, before: usize) {
-    let deleted = |story: &Story| story.writes().iter().filter(|write| write.starts_with("delete pods")).count();
-    wait("restarts", || if deleted(story) < before { Err(format!("{:?}", story.writes())) } else { Ok(()) });
 }
 
 #[test]
@@ -57,7 +50,7 @@ fn the_agent_loses_its_rights_and_goes_on_when_it_has_them_again() {
 fn somebody_else_takes_the_lease_and_never_renews_it() {
     survives("A stranger writes itself into the lease during a restart of all six", &[], PLANNED, |story| {
         restart_all(story);
-        until_some_restarted(story, 2);
+        until_deleted(story, 2);
         story.kubectl(r#"patch lease/small-agent --type=merge --patch={"spec":{"holderIdentity":"a-stranger"}}"#);
         story.until_checked();
     });
@@ -67,7 +60,7 @@ fn somebody_else_takes_the_lease_and_never_renews_it() {
 fn the_lease_is_deleted_in_the_middle_of_a_restart_of_all() {
     survives("The lease is deleted during a restart of all six", &[], PLANNED, |story| {
         restart_all(story);
-        until_some_restarted(story, 2);
+        until_deleted(story, 2);
         story.kubectl("delete lease/small-agent");
         story.until_checked();
     });
@@ -77,7 +70,7 @@ fn the_lease_is_deleted_in_the_middle_of_a_restart_of_all() {
 fn the_agent_is_cut_off_from_the_api_server_in_the_middle_of_a_restart_of_all() {
     survives("The agent is cut off from the API server for 20 s during a restart of all six", &[], PLANNED, |story| {
         restart_all(story);
-        until_some_restarted(story, 2);
+        until_deleted(story, 2);
         let pods = vec![story.agent_pod()];
         story.inject(&Fault::Partition { pods, from: Vec::new() });
         sleep(Duration::from_secs(20));
@@ -90,7 +83,7 @@ fn the_agent_is_cut_off_from_the_api_server_in_the_middle_of_a_restart_of_all() 
 fn the_agent_is_taken_away_in_the_middle_of_a_restart_of_all() {
     survives("The agent's Deployment is scaled to none and back during a restart of all six", &[], PLANNED, |story| {
         restart_all(story);
-        until_some_restarted(story, 2);
+        until_deleted(story, 2);
         story.kubectl("scale deployment/small-agent --replicas=0");
         wait("no agent", || if story.agent_pods().is_empty() { Ok(()) } else { Err(String::new()) });
         story.kubectl("scale deployment/small-agent --replicas=1");

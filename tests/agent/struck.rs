@@ -58,6 +58,16 @@ pub(crate) fn survives(sentence: &str, arguments: &[&str], longest: Duration, ha
     nothing_is_lost(&struck(sentence, arguments, happens), longest);
 }
 
+/// How many pods the agent has deleted.
+pub(crate) fn deleted(story: &Story) -> usize {
+    story.writes().iter().filter(|write| write.starts_with("delete pods")).count()
+}
+
+/// Waits until it has deleted so many.
+pub(crate) fn until_deleted(story: &Story, wanted: usize) {
+    wait("restarts", || if deleted(story) < wanted { Err(format!("{:?}", story.writes())) } else { Ok(()) });
+}
+
 /// The pod of the primary of this shard.
 pub(crate) fn primary(story: &Story, shard: usize) -> String {
     story.status().unwrap()["shards"][shard]["primary"].as_str().unwrap().to_owned()

@@ -92,7 +92,7 @@ pub(crate) fn keep(sentence: &str, took: Duration, report: &Report) {
 }
 
 /// What a client may wait for at most where everything is planned. On a machine that has nothing else to do it is a twentieth of this.
-const PLANNED: Duration = Duration::from_secs(2);
+pub(crate) const PLANNED: Duration = Duration::from_secs(2);
 /// To a client that waits for longer than that, a machine that stood still shows as a gap and not as an error.
 pub(crate) const PATIENT: &str = "--patience-millis=3000";
 

@@ -132,10 +132,9 @@ class Pocket:
 
     def until_started(self, count):
         """Until Kubernetes takes so many servers for started."""
-        started = 0
-        while started < count:
-            containers = [pod.get("status", {}).get("containerStatuses", [{}])[0] for pod in self.pods(SERVER)]
-            started = sum(container.get("started") is True for container in containers)
+        container = lambda pod: pod.get("status", {}).get("containerStatuses", [{}])[0]
+        is_started = lambda pod: container(pod).get("started") is True
+        until("servers that are started", lambda: sum(map(is_started, self.pods(SERVER))) >= count, pause=0)
 
     def begin(self, pod, *command):
         line = [self.programs["pocket-cluster"], "exec", "--seconds", "300", pod, "--", *command]
@@ -156,19 +155,16 @@ class Pocket:
     def agents(self, count):
         """Has so many agents run: one, or none while somebody else does something to the cluster."""
         self.kubectl("scale", "deployment/bench-agent", f"--replicas={count}")
-        while len(self.pods(AGENT)) != count:
-            time.sleep(0.05)
+        until("so many agents", lambda: len(self.pods(AGENT)) == count, pause=0.05)
 
     def until_at_rest(self):
-        end = time.time() + 300
-        while time.time() < end:
+        def is_at_rest():
             agent = next((pod["metadata"]["name"] for pod in self.pods(AGENT)), "none")
             check = self.begin(agent, "valkey-topology-agent", "check", "--cluster", "bench")
             check.communicate()
-            if check.returncode == 0:
-                return
-            time.sleep(0.1)
-        raise TimeoutError("the cluster is never as it should be")
+            return check.returncode == 0
+
+        until("the cluster as it should be", is_at_rest, pause=0.1, seconds=300)
 
     def change(self, **wanted):
         """Seconds from the change to a cluster that is as it should be."""
@@ -182,15 +178,13 @@ class Pocket:
         self.witnesses += 1
         name = f"witness-{self.witnesses}"
         self.kubectl("apply", "-f", "-", text=WITNESS.format(name=name, load=load))
-        while not self.log(name).startswith("begun"):
-            time.sleep(0.1)
+        until("a witness at work", lambda: self.log(name).startswith("begun"), pause=0.1)
         # So that the seconds of what happens are not all there are.
         time.sleep(2)
         result = happens()
         time.sleep(1)
         self.exec(name, "sh", "-c", "kill -TERM 1", check=False)
-        while not self.log(name).strip().endswith("}"):
-            time.sleep(0.1)
+        until("what a witness tells", lambda: self.log(name).strip().endswith("}"), pause=0.1)
         report = json.loads(self.log(name).splitlines()[-1])
         assert report["stale"] == report["wrong"] == report["unread"] == 0, report
         self.kubectl("delete", "pod", name)
