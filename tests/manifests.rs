@@ -115,7 +115,8 @@ fn cases() -> Vec<Case> {
         ("/spec/tls/secretName", json!("own"), 58),
         ("/spec/tls/disabled", json!(true), 84),
         ("/spec/auth/disabled", json!(true), 35),
-        ("/metadata/labels", json!({"team": "a"}), 22),
+        ("/metadata/labels", json!({"team": "a"}), 16),
+        ("/spec/podLabels", json!({"mesh": "off"}), 8),
         ("/metadata/namespace", json!("other"), 60),
         ("/metadata/name", json!("other"), 180),
     ]
@@ -245,7 +246,8 @@ fn a_custom_resource_names_the_template_of_its_pods() {
         (("/spec/shards", json!(9)), false),
         (("/spec/config", json!({"hz": 20})), false),
         (("/spec/config", json!({"databases": 4})), true),
-        (("/metadata/labels", json!({"team": "checkout"})), true),
+        (("/metadata/labels", json!({"team": "checkout"})), false),
+        (("/spec/podLabels", json!({"mesh": "off"})), true),
     ] {
         let after = template_told(&small_with(std::slice::from_ref(&change)));
         assert_eq!(after[0], after[1]);

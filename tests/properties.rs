@@ -110,8 +110,9 @@ fn read_or_refused(text: &str) -> Vec<spec::Problem> {
 }
 
 /// The free texts of a spec, in none of which may stand what would not arrive as it is.
-const TEXTS: [&str; 14] = [
+const TEXTS: [&str; 15] = [
     "/metadata/labels/team",
+    "/spec/podLabels/team",
     "/spec/image/repository",
     "/spec/image/tag",
     "/spec/tls/issuerRef/name",

@@ -81,6 +81,8 @@ struct Server {
     #[serde(serialize_with = "placed")]
     labels: Labels,
     #[serde(serialize_with = "placed")]
+    pod_labels: Labels,
+    #[serde(serialize_with = "placed")]
     selector: Labels,
     #[serde(serialize_with = "placed")]
     primary_selector: Labels,
@@ -103,6 +105,8 @@ struct AgentContext {
     arguments: Vec<String>,
     #[serde(serialize_with = "placed")]
     labels: Labels,
+    #[serde(serialize_with = "placed")]
+    pod_labels: Labels,
     #[serde(serialize_with = "placed")]
     selector: Labels,
     resources: Option<Resources>,
@@ -223,7 +227,8 @@ impl Server {
             image: cluster.image_reference(),
             pull_policy: cluster.image.pull_policy,
             pull_secrets: some(&pull_secrets.collect(), Vec::is_empty),
-            labels: labels(cluster, names::SERVER),
+            labels: labels(&cluster.labels, cluster, names::SERVER),
+            pod_labels: labels(&cluster.pod_labels, cluster, names::SERVER),
             primary_selector: selector.clone().into_iter().chain(role).collect(),
             selector,
             annotations: Labels::from([(names::CONFIG_HASH_ANNOTATION.to_owned(), restart_hash)]),
@@ -246,7 +251,8 @@ impl AgentContext {
                 format!("--cluster={}", cluster.name),
                 format!("--log-level={}", cluster.agent.log_level.as_str()),
             ],
-            labels: labels(cluster, names::AGENT),
+            labels: labels(&cluster.labels, cluster, names::AGENT),
+            pod_labels: labels(&cluster.pod_labels, cluster, names::AGENT),
             selector: selector(cluster, names::AGENT),
             resources: resources(&cluster.agent.resources),
             user_id: AGENT_USER,
@@ -325,9 +331,10 @@ impl Alerts {
     }
 }
 
-/// The labels of an object or pod: the user's, then those that make it known.
-fn labels(cluster: &Cluster, component: &str) -> Labels {
-    let mut labels = cluster.labels.clone();
+/// The labels of an object or pod: the user's, then those that make it known. Those of objects are not those of pods, which would
+/// restart whenever somebody sorts their objects anew.
+fn labels(users: &BTreeMap<String, String>, cluster: &Cluster, component: &str) -> Labels {
+    let mut labels = users.clone();
     let ours = [
         ("app.kubernetes.io/name", "valkey"),
         ("app.kubernetes.io/instance", cluster.name.as_ref()),

@@ -1,9 +1,9 @@
 //! Which template was rendered, said where the agent reads what should be and on the `StatefulSet`: until both say the same, one of them
 //! is yet to be applied, and no pod restarts.
 //!
-//! In the spec of the custom resource it makes another pod template another generation, too. A template can change without the spec: by
-//! labels, or by a newer renderer. The API server counts only changes of the spec, so that whoever waits for the object would take what
-//! was said of the template before for what is true of this one.
+//! In the spec of the custom resource it makes another pod template another generation, too. A newer renderer can change the template
+//! without the spec. The API server counts only changes of the spec, so that whoever waits for the object would take what was said of
+//! the template before for what is true of this one.
 
 use std::borrow::Cow;
 

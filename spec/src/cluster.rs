@@ -34,7 +34,7 @@ pub struct Cluster {
     pub name: ClusterName,
     /// The namespace of every object.
     pub namespace: Namespace,
-    /// The user's labels.
+    /// The user's labels of objects.
     pub labels: BTreeMap<String, String>,
     /// The version of the servers.
     pub version: Version,
@@ -60,6 +60,8 @@ pub struct Cluster {
     pub config: Config,
     /// On which nodes the pods may stand.
     pub placement: Placement,
+    /// The user's labels of pods.
+    pub pod_labels: BTreeMap<String, String>,
     /// Which pods share a disruption budget.
     pub disruption_budget: DisruptionBudget,
     /// Who may reach the client port.
@@ -107,7 +109,8 @@ impl Cluster {
 
     fn assemble(written: ValkeyCluster, outside: Option<&Namespace>, checks: &mut Checks) -> Option<Self> {
         let ValkeyCluster { metadata, spec, .. } = written;
-        check_labels(&metadata.labels, checks);
+        check_labels("metadata.labels", &metadata.labels, checks);
+        check_labels("spec.podLabels", &spec.pod_labels, checks);
         check_size(&spec, checks);
         if spec.rendered_template.is_some() {
             checks.refuse("spec.renderedTemplate", "is for valkey-render to write", "remove the line");
@@ -144,6 +147,7 @@ impl Cluster {
             max_memory_percent: spec.max_memory_percent,
             config,
             placement: spec.placement,
+            pod_labels: spec.pod_labels,
             disruption_budget: spec.disruption_budget,
             access: spec.access,
             rebalance: spec.rebalance,
@@ -221,7 +225,7 @@ impl Cluster {
     /// What tells this spec from any other that would be rendered into another `StatefulSet`, in a few characters.
     ///
     /// Left out is what people change without rendering: the number of shards, through the scale subresource, and whether restarts
-    /// are held back. And labels, which a custom resource does not keep apart from those of other tools.
+    /// are held back. And labels of objects, which a custom resource does not keep apart from those of other tools.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let mut cluster = self.clone();
@@ -270,7 +274,7 @@ fn resolve_namespace(
 }
 
 /// Labels that selectors, tools or controllers rely on.
-const RESERVED_LABELS: [&str; 7] = [
+pub(crate) const RESERVED_LABELS: [&str; 7] = [
     "app.kubernetes.io/name",
     "app.kubernetes.io/instance",
     "app.kubernetes.io/component",
@@ -280,14 +284,16 @@ const RESERVED_LABELS: [&str; 7] = [
     "pod-template-hash",
 ];
 
-fn check_labels(labels: &BTreeMap<String, String>, checks: &mut Checks) {
+/// What such labels begin with. Kubernetes itself writes where a pod stands.
+pub(crate) const RESERVED_PREFIXES: [&str; 4] =
+    ["valkey-gitops.dev/", "statefulset.kubernetes.io/", "apps.kubernetes.io/", "topology.kubernetes.io/"];
+
+fn check_labels(path: &str, labels: &BTreeMap<String, String>, checks: &mut Checks) {
     for (key, value) in labels {
-        let at = Path::of("metadata.labels");
+        let at = Path::of(path);
         checks.label(&at, key, value);
-        // Kubernetes itself writes where a pod stands.
-        let prefixes =
-            ["valkey-gitops.dev/", "statefulset.kubernetes.io/", "apps.kubernetes.io/", "topology.kubernetes.io/"];
-        if RESERVED_LABELS.contains(&key.as_str()) || prefixes.iter().any(|prefix| key.starts_with(prefix)) {
+        let is_reserved = RESERVED_PREFIXES.iter().any(|prefix| key.starts_with(prefix));
+        if is_reserved || RESERVED_LABELS.contains(&key.as_str()) {
             let hint = "use a label of your own; selectors and controllers rely on this one";
             checks.refuse_at(at.name(key), Complaint::new("is not for a spec to set", hint));
         }
@@ -360,6 +366,7 @@ impl From<Cluster> for ValkeyCluster {
                     .map(|(directive, value)| (directive.name.to_owned(), ConfigValue::Text(value)))
                     .collect(),
                 placement: cluster.placement,
+                pod_labels: cluster.pod_labels,
                 disruption_budget: cluster.disruption_budget,
                 access: cluster.access,
                 rebalance: cluster.rebalance,

@@ -68,7 +68,7 @@ pub struct Metadata {
     /// The namespace of every object. May be left out where `--namespace` gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,
-    /// Labels that land on every object and every pod. Changing them restarts the pods.
+    /// Labels that land on every object, and on no pod: changing them restarts nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Notes of other tools; accepted, and not rendered.
@@ -123,6 +123,10 @@ pub struct Spec {
     /// On which nodes the pods may stand.
     #[serde(default)]
     pub placement: Placement,
+    /// Labels of every pod, there from its first moment, for what looks at pods: admission policies, meshes, reports of costs. Changing
+    /// them restarts the pods.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pod_labels: BTreeMap<String, String>,
     /// Whether one budget covers all pods, or each shard has its own.
     #[serde(default)]
     pub disruption_budget: DisruptionBudget,

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use cel::extractors::This;
 use cel::{Context, ExecutionError, Program};
 use serde_json::{Map, Value, json};
-use spec::Quantity;
 
 /// The words that a structural schema of ours may use.
 const WORDS: [&str; 20] = [
@@ -289,6 +288,8 @@ fn evaluate(rule: &Value, value: &Value, before: Option<&Value>) -> Option<Strin
         context.add_variable("oldSelf", before).unwrap();
     }
     // Quantities stay texts, which compare by what they say.
+    context.add_function("lowerAscii", |This(text): This<Arc<String>>| Arc::new(text.to_ascii_lowercase())).unwrap();
+    context.add_function("replace", replace).unwrap();
     context.add_function("quantity", |text: Arc<String>| text).unwrap();
     context.add_function("compareTo", compare).unwrap();
     let program = compiled(text);
@@ -302,8 +303,28 @@ fn evaluate(rule: &Value, value: &Value, before: Option<&Value>) -> Option<Strin
 
 #[allow(clippy::needless_pass_by_value, reason = "what the interpreter calls is called with values")]
 fn compare(This(one): This<Arc<String>>, other: Arc<String>) -> Result<i64, ExecutionError> {
-    let read = |text: &str| text.parse::<Quantity>();
-    let error = |error: spec::Complaint| ExecutionError::function_error("compareTo", error);
-    let (one, other) = (read(&one).map_err(error)?, read(&other).map_err(error)?);
-    Ok(one.partial_cmp(&other).unwrap() as i64)
+    let read = |text: &str| {
+        billionths(text).ok_or_else(|| ExecutionError::function_error("compareTo", format!("{text} is no quantity")))
+    };
+    Ok(read(&one)?.cmp(&read(&other)?) as i64)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "what the interpreter calls is called with values")]
+fn replace(This(text): This<Arc<String>>, old: Arc<String>, new: Arc<String>) -> Arc<String> {
+    Arc::new(text.replace(old.as_str(), &new))
+}
+
+/// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
+fn billionths(quantity: &str) -> Option<i128> {
+    let end = quantity.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(quantity.len());
+    let (number, unit) = quantity.split_at(end);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let number: i128 = format!("{whole}{fraction:0<9}").parse().ok()?;
+    let power = |base: i128, units: &str| Some(base.pow(u32::try_from(units.find(unit.get(..1)?)?).ok()? + 1));
+    match unit {
+        "" => Some(number),
+        "n" | "u" | "m" => Some(number / power(1000, "mun")?),
+        _ if unit.ends_with('i') => Some(number * power(1024, "KMGTPE")?),
+        _ => Some(number * power(1000, "kMGTPE")?),
+    }
 }

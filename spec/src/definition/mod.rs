@@ -83,15 +83,15 @@ fn schema() -> Value {
             "status": status,
         },
     });
-    for rule in RULES.iter().chain(&of_directives()) {
+    for rule in RULES.iter().chain(&made_from_lists()) {
         rule.at.iter().for_each(|at| lay_down(&mut schema, at, rule));
     }
     schema
 }
 
-/// The rules that follow from what the servers of each series know.
-fn of_directives() -> Vec<Rule> {
-    let mut rules = vec![rules::directives()];
+/// The rules that follow from what the servers of each series know, and from which labels are taken.
+fn made_from_lists() -> Vec<Rule> {
+    let mut rules = vec![rules::pod_labels(), rules::directives()];
     rules.extend(values::rules());
     rules
 }
@@ -114,6 +114,6 @@ mod tests {
     fn every_rule_has_its_place() {
         let text = custom_resource_definition().to_string();
         let places: usize = RULES.iter().map(|rule| rule.at.len()).sum();
-        assert_eq!(text.matches("\"rule\":").count(), places + of_directives().len());
+        assert_eq!(text.matches("\"rule\":").count(), places + made_from_lists().len());
     }
 }

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::cluster::{RESERVED_LABELS, RESERVED_PREFIXES};
 use crate::config::settable;
 use crate::directives;
 use crate::text::Series;
@@ -124,6 +125,18 @@ impl Rule {
 pub(super) fn pointer(path: &str) -> String {
     let fields = path.split('.').filter(|field| !field.is_empty());
     fields.map(|field| format!("/properties/{}", field.replace("[]", "/items"))).collect()
+}
+
+/// Which labels a spec may give its pods. Its own, the object has like any other, and other tools write there as well.
+pub(super) fn pod_labels() -> Rule {
+    let is_key = "key.matches('^([a-z0-9][-.a-z0-9]*/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$')";
+    let others = RESERVED_PREFIXES.map(|prefix| format!("!key.startsWith('{prefix}')")).join(" && ");
+    let holds = format!(
+        "!has(self.podLabels) || self.podLabels.all(key, {is_key} && !(key in {}) && {others})",
+        words(&RESERVED_LABELS)
+    );
+    let otherwise = "a key of podLabels is none of a label, or not for a spec to set";
+    Rule { at: &["spec"], holds: Cow::Owned(holds), otherwise: Cow::Borrowed(otherwise) }
 }
 
 /// Which directives a spec may set, by the series of its version.

@@ -95,6 +95,7 @@ fn name_patterns(fields: &mut Map<String, Value>) {
         ("key", &key, LONGEST_TEXT),
         ("matchLabels/additionalProperties", &value, 63),
         ("nodeSelector/additionalProperties", &value, 63),
+        ("podLabels/additionalProperties", &value, 63),
         ("values/items", &value, 63),
         ("priorityClassName", &name, 253),
     ] {

@@ -1,9 +1,8 @@
 //! What the values of directives may be, in CEL: one rule for all directives that take the same values.
-//!
-//! What is written with more than a pattern can look into, the reader refuses, as the least and the greatest amount of memory.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use super::rules::{Rule, since, words};
 use crate::config::settable;
@@ -12,7 +11,10 @@ use crate::text::Series;
 
 /// More names are counted.
 const NAMED: usize = 6;
+/// A number is as good as the text of one.
+const VALUE: &str = "string(self.config[name])";
 const BYTES: &str = "[0-9]{1,19}[kKmMgG]?[bB]?";
+const PERCENT: &str = "[+]?0*([1-9][0-9]?|100)%";
 
 /// What the API server holds every value against by itself: one line, in which nothing is to be substituted.
 pub(super) const PATTERN: &str = r"^([^$\x00-\x1f\x7f-\x9f]|\$[^{$\x00-\x1f\x7f-\x9f])*\$?$";
@@ -65,25 +67,43 @@ fn meaning(directive: &Directive) -> String {
 
 /// What has to hold of `self.config[name]`; none where any text will do.
 fn condition(directive: &Directive) -> Option<String> {
-    let matches = |pattern: String| Some(format!("string(self.config[name]).matches('^({pattern})$')"));
+    let matches = |pattern: String| Some(format!("{VALUE}.matches('^({pattern})$')"));
     let one_of = |words_of: &[&str]| Some(format!("self.config[name] in {}", words(words_of)));
     match &directive.kind {
         DirectiveKind::YesNo => one_of(&["yes", "no"]),
         DirectiveKind::Choice(words) => one_of(words),
         DirectiveKind::Text if directive.name == "locale-collate" => one_of(&[&[""], &LOCALES[..]].concat()),
         DirectiveKind::Integer(range) => Some(between(*range.start(), *range.end())),
-        DirectiveKind::Memory(range) if *range.start() < 0 => matches(format!("{BYTES}|-[0-9]{{1,19}}")),
-        DirectiveKind::Memory(_) => matches(BYTES.to_owned()),
-        DirectiveKind::MemoryOrPercent => matches(format!("{BYTES}|[+]?0*([1-9][0-9]?|100)%")),
+        DirectiveKind::Memory(range) => Some(memory(range)),
+        DirectiveKind::MemoryOrPercent => {
+            Some(format!("({VALUE}.matches('^{PERCENT}$') || {})", memory(&(0..=i64::MAX))))
+        }
         DirectiveKind::Flags(flags) => matches(format!("[{flags}]*")),
         DirectiveKind::Words => words_of(directive.name).and_then(|pattern| matches(pattern.to_owned())),
         DirectiveKind::Choices(_) | DirectiveKind::Octal | DirectiveKind::Text => None,
     }
 }
 
+/// An amount in Valkey's notation, brought into that of Kubernetes: there, it is `Ki` that is 1024, and `m` a thousandth. Amounts below
+/// zero have no unit.
+fn memory(range: &RangeInclusive<i64>) -> String {
+    let units = [("kb", "Ki"), ("mb", "Mi"), ("gb", "Gi"), ("b", ""), ("m", "M"), ("g", "G")];
+    let brought: String = units.map(|(ours, theirs)| format!(".replace('{ours}', '{theirs}')")).concat();
+    let bound = |sign: &str, bytes: i64| {
+        format!("quantity({VALUE}.lowerAscii(){brought}).compareTo(quantity('{bytes}')) {sign} 0")
+    };
+    let above = if *range.start() > 0 { bound(">=", *range.start()) + " && " } else { String::new() };
+    let amount = format!("{VALUE}.matches('^{BYTES}$') && {above}{}", bound("<=", *range.end()));
+    if *range.start() >= 0 {
+        return format!("({amount})");
+    }
+    let below_zero = format!("int({VALUE}) >= {} && int({VALUE}) < 0", range.start());
+    format!("({VALUE}.startsWith('-') ? {below_zero} : {amount})")
+}
+
 fn between(least: i64, greatest: i64) -> String {
     let number = "int(self.config[name])";
-    let plain = "string(self.config[name]) == string(int(self.config[name]))";
+    let plain = format!("{VALUE} == string(int(self.config[name]))");
     let above = format!("{plain} && {number} >= {least}");
     if greatest == i64::MAX { above } else { format!("{above} && {number} <= {greatest}") }
 }
