@@ -25,7 +25,7 @@ demo-render: renderer
 test: prepare servers kustomize build programs
 	cargo test --workspace
 	$(STORIES)
-	cargo test --release -p valkey-render --test hostile -- --test-threads=1
+	$(STATIC) cargo test --release --target $(HOST) -p valkey-render --test hostile -- --test-threads=1
 	cargo run --release -p planner-world --bin model brief
 	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS)
 

@@ -181,7 +181,8 @@ fn a_human_moves_the_keys_of_a_slot_and_only_has_its_owner_give_it_up() {
 }
 
 /// A server of a cluster of its own, in a pod that is none of ours.
-fn stranger(story: &Story) -> String {
+/// A server of another cluster, after it was told this.
+fn stranger(story: &Story, commands: &[&str]) -> String {
     let command = "valkey-server --cluster-enabled yes --protected-mode no --dir /tmp --unixsocket /tmp/socket";
     let container = json!({"name": "server", "image": "valkey/valkey:9.1", "command": ["sh", "-c", command]});
     let metadata = json!({"name": "stranger", "namespace": story.namespace()});
@@ -191,31 +192,50 @@ fn stranger(story: &Story) -> String {
         let said = story.exec("stranger", &["valkey-cli", "-s", "/tmp/socket", "PING"])?;
         if said.stdout.contains("PONG") { Ok(()) } else { Err(said.stderr) }
     });
+    for command in commands {
+        let words = [&["valkey-cli", "-s", "/tmp/socket"], &command.split(' ').collect::<Vec<_>>()[..]].concat();
+        wait(command, || match story.exec("stranger", &words)?.stdout.as_str() {
+            "OK\n" => Ok(()),
+            said => Err(said.to_owned()),
+        });
+    }
     let pod = story.get("api/v1", "pods/stranger").unwrap();
     pod["status"]["podIP"].as_str().unwrap().to_owned()
 }
 
-/// What the condition asks for then helps.
+/// Nothing is done while it is there, and what the condition asks for then helps.
+fn is_met_and_left_alone(story: &mut Story, commands: &[&str]) {
+    let address = stranger(story, commands);
+    does(story, "small-0", &format!("CLUSTER MEET {address} 6379"));
+    story.until_said("Ready", "nodes that are not ours");
+    story.change(&[("/spec/shards", json!(4))]);
+    story.until_said("Ready", "nodes that are not ours");
+    assert!(!story.has_told("Meet") || story.pod_names().len() == 6, "what could spread is left alone");
+    let said = story.exec("stranger", &["valkey-cli", "-s", "/tmp/socket", "CLUSTER", "MYID"]).unwrap();
+    story.kubectl("delete pod stranger --grace-period=0 --force");
+    let stranger = said.stdout.trim();
+    // Again, for some hear of it only when others were told to forget it.
+    wait("servers that have forgotten the stranger", || {
+        let know = |pod: &&String| story.ask(pod, "CLUSTER NODES").contains(stranger);
+        let pods = others(story, "");
+        let knowing: Vec<&String> = pods.iter().filter(know).collect();
+        knowing.iter().for_each(|pod| drop(story.ask(pod, &format!("CLUSTER FORGET {stranger}"))));
+        if knowing.is_empty() { Ok(()) } else { Err(format!("{knowing:?}")) }
+    });
+}
+
 #[test]
 fn a_human_introduces_a_stranger() {
     survives("A human's CLUSTER MEET of a server of another cluster", &[], UNNOTICED, |story| {
-        let address = stranger(story);
-        does(story, "small-0", &format!("CLUSTER MEET {address} 6379"));
-        story.until_said("Ready", "nodes that are not ours");
-        story.change(&[("/spec/shards", json!(4))]);
-        story.until_said("Ready", "nodes that are not ours");
-        assert!(!story.has_told("Meet") || story.pod_names().len() == 6, "what could spread is left alone");
-        let said = story.exec("stranger", &["valkey-cli", "-s", "/tmp/socket", "CLUSTER", "MYID"]).unwrap();
-        story.kubectl("delete pod stranger --grace-period=0 --force");
-        let stranger = said.stdout.trim();
-        // Again, for some hear of it only when others were told to forget it.
-        wait("servers that have forgotten the stranger", || {
-            let know = |pod: &&String| story.ask(pod, "CLUSTER NODES").contains(stranger);
-            let pods = others(story, "");
-            let knowing: Vec<&String> = pods.iter().filter(know).collect();
-            knowing.iter().for_each(|pod| drop(story.ask(pod, &format!("CLUSTER FORGET {stranger}"))));
-            if knowing.is_empty() { Ok(()) } else { Err(format!("{knowing:?}")) }
-        });
+        is_met_and_left_alone(story, &[]);
+    });
+}
+
+/// Whose claim to a slot is the younger, keeps it: theirs is the older, and their slots are ours afterwards.
+#[test]
+fn a_human_introduces_a_stranger_with_slots_and_keys_of_its_own() {
+    survives("A human's CLUSTER MEET of a server that owns all slots of another cluster", &[], UNNOTICED, |story| {
+        is_met_and_left_alone(story, &["CLUSTER ADDSLOTSRANGE 0 16383", "SET theirs 1"]);
     });
 }
 

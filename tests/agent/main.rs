@@ -23,6 +23,7 @@ mod killed;
 mod meddling;
 mod namespace;
 mod observed;
+mod obstacles;
 mod outside;
 mod place;
 mod placed;

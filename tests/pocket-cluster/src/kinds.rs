@@ -108,6 +108,7 @@ fn builtin() -> Vec<Kind> {
         kind("v1", "Secret", "secrets", ""),
         kind("v1", "ServiceAccount", "serviceaccounts", "sa"),
         kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc").with(&[Status]),
+        kind("v1", "ResourceQuota", "resourcequotas", "quota"),
         kind("v1", "Event", "events", "ev"),
         kind("events.k8s.io/v1", "Event", "events", "ev"),
         kind("apps/v1", "StatefulSet", "statefulsets", "sts").with(&[Status, Scale]),

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::quota;
 use crate::json::{name, namespace, text};
 use crate::kinds::Kind;
 use crate::quantity;
@@ -49,7 +50,7 @@ fn check_pod(store: &Store, pod: &Value) -> Result<(), Refusal> {
     let account = text(pod, "/spec/serviceAccountName");
     let key = Key::new("serviceaccounts", namespace(pod), account);
     if store.get(&key).is_some() {
-        return Ok(());
+        return quota::check_pod(store, pod);
     }
     let message = format!(
         "pods {:?} is forbidden: error looking up service account {}/{account}: serviceaccount {account:?} not found",

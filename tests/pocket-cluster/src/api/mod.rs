@@ -12,6 +12,7 @@ mod forward;
 mod laws;
 mod log;
 mod patch;
+mod quota;
 mod read;
 mod request;
 mod rights;

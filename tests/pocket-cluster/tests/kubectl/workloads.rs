@@ -47,6 +47,26 @@ fn a_deleted_pod_comes_back_under_its_name_as_another_pod() {
 }
 
 #[test]
+fn a_quota_holds_back_pods_until_there_is_room() {
+    let story = begin();
+    let quota = |pods: &str| {
+        let hard = json!({"hard": {"pods": pods}});
+        json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, "spec": hard}).to_string()
+    };
+    story.apply(&quota("2"));
+    story.apply(&stateful_set("set", 3, ""));
+    story.until("sts/set", ".status.readyReplicas", "2");
+    wait("an event that says so", || {
+        let events = story.kubectl("get events");
+        let wanted = "exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2";
+        if events.contains(wanted) { Ok(()) } else { Err(events) }
+    });
+    assert_eq!(story.names("pods"), ["set-0", "set-1"]);
+    story.apply(&quota("3"));
+    story.ready("set-2");
+}
+
+#[test]
 fn in_an_ordered_set_each_pod_waits_for_the_one_before_it() {
     let story = begin();
     let probe = "        readinessProbe: {exec: {command: [test, -e, /tmp/go]}, periodSeconds: 1}\n";

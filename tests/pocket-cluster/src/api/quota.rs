@@ -1,0 +1,28 @@
+//! How many pods a namespace may have.
+//!
+//! <https://kubernetes.io/docs/concepts/policy/resource-quotas/>
+
+use serde_json::Value;
+
+use crate::json::{entry, name, namespace, text};
+use crate::refusal::{Reason, Refusal};
+use crate::store::Store;
+
+/// Whether every quota of its namespace has room for one more pod.
+pub(super) fn check_pod(store: &Store, pod: &Value) -> Result<(), Refusal> {
+    let pods = store.in_namespace("pods", namespace(pod));
+    let used = pods.iter().filter(|pod| !["Succeeded", "Failed"].contains(&text(pod, "/status/phase"))).count();
+    for quota in store.in_namespace("resourcequotas", namespace(pod)) {
+        if let Ok(hard) = entry(&quota, "/spec/hard", "pods").parse::<usize>()
+            && used >= hard
+        {
+            let message = format!(
+                "pods {:?} is forbidden: exceeded quota: {}, requested: pods=1, used: pods={used}, limited: pods={hard}",
+                name(pod),
+                name(&quota)
+            );
+            return Err(Refusal::new(Reason::Forbidden, message).about("", "pods", name(pod)));
+        }
+    }
+    Ok(())
+}
