@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod applied;
+mod asking;
 mod broken;
 mod budget;
 mod by_hand;
@@ -37,6 +38,7 @@ mod short;
 mod soak;
 mod story;
 mod struck;
+mod telling;
 mod told;
 mod trouble;
 mod under_load;

@@ -1,14 +1,12 @@
 //! A cluster in its place, and what is asked about it.
 
-use std::collections::BTreeSet;
 use std::env;
 use std::thread;
 
-use pocket_cluster::{Asked, Fault, Pocket, Said};
+use pocket_cluster::{Fault, Pocket};
 use render::{DesiredState, Renderer};
 use serde_json::{Value, json};
 use spec::Cluster;
-use spec::names::AGENT_PORT;
 use support::{clusters, manifest, small_with, with};
 
 use crate::budget::Room;
@@ -22,7 +20,7 @@ pub(crate) const PASSWORD: &str = r#"a "quoted" \ password"#;
 pub(crate) struct Story {
     pub(crate) place: Place,
     pub(crate) cluster: Cluster,
-    form: DesiredState,
+    pub(crate) form: DesiredState,
     pub(crate) spec: Value,
     /// Of the custom resource, where there is one.
     observer: Option<Observer>,
@@ -206,181 +204,14 @@ impl Story {
         wait("a pod of the agent", || self.agent_pods().first().map(name).ok_or_else(String::new))
     }
 
-    /// What a command in a pod says; an error where the pod does not run.
-    pub(crate) fn exec(&self, pod: &str, command: &[&str]) -> Result<Said, String> {
-        self.place.exec(pod, command)
-    }
-
-    /// What the agent's own command says, in the agent's pod.
-    pub(crate) fn agent(&self, command: &str) -> Result<Said, String> {
-        let cluster = self.cluster.name.to_string();
-        self.exec(&self.agent_pod(), &["valkey-topology-agent", command, "--cluster", &cluster])
-    }
-
-    /// What the agent serves at a path: the line with the code, and the body.
-    pub(crate) fn served(&self, path: &str) -> (String, String) {
-        let pods = self.agent_pods();
-        let address = pods[0]["status"]["podIP"].as_str().unwrap();
-        let request =
-            format!("exec 3<>/dev/tcp/{address}/{AGENT_PORT}; printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3");
-        let said = self.exec(&self.pod_names()[0], &["bash", "-c", &request]).unwrap();
-        let (head, body) = said.stdout.split_once("\r\n\r\n").unwrap();
-        (head.lines().next().unwrap().to_owned(), body.to_owned())
-    }
-
-    /// The samples that the agent serves: each with its name and labels, and its value.
-    pub(crate) fn metrics(&self) -> Vec<(String, f64)> {
-        let (_, text) = self.served("/metrics");
-        let samples = text.lines().filter(|line| line.starts_with("valkey_"));
-        let sample = |line: &str| line.rsplit_once(' ').map(|(name, value)| (name.to_owned(), value.parse().unwrap()));
-        samples.filter_map(sample).collect()
-    }
-
-    /// The sum of the samples of this name whose labels hold all of this.
-    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
-        let is_one = |sample: &str| {
-            sample.starts_with(&format!("{name}{{")) && labels.iter().all(|label| sample.contains(label))
-        };
-        self.metrics().into_iter().filter(|(sample, _)| is_one(sample)).map(|(_, value)| value).sum()
-    }
-
-    /// What a server answers, over its socket.
-    pub(crate) fn ask(&self, pod: &str, command: &str) -> String {
-        let script = ". /etc/valkey/ask.sh; echo \"$1\" | ask";
-        let said = self.exec(pod, &["sh", "-c", script, "sh", command]);
-        said.map_or_else(|error| error, |said| said.stdout)
-    }
-
-    /// What a client that knows about clusters gets to hear, one line for each command.
-    pub(crate) fn client(&self, pod: &str, commands: &str) -> Vec<String> {
-        let host = format!("{pod}.{}.{}.svc.cluster.local", self.name("nodes"), self.namespace());
-        let tls = "--tls --cacert /etc/valkey-tls/ca.crt --cert /etc/valkey-tls/tls.crt --key /etc/valkey-tls/tls.key";
-        let script = format!(
-            "if [ -d /etc/valkey-tls ]; then tls='{tls}'; fi\n\
-             if [ -d /etc/valkey-auth ]; then export REDISCLI_AUTH=\"$(cat /etc/valkey-auth/password)\"; fi\n\
-             printf '%s\\n' \"$1\" | valkey-cli -c -h {host} ${{tls:-}} 2>&1"
-        );
-        let said = self.exec(pod, &["sh", "-c", &script, "sh", commands]).unwrap();
-        said.stdout
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with("-> Redirected"))
-            .map(str::to_owned)
-            .collect()
-    }
-
-    /// Writes so many keys, over all slots.
-    pub(crate) fn write_keys(&self, pod: &str, count: usize) {
-        let commands: Vec<String> = (0..count).map(|key| format!("SET key:{key} value:{key}")).collect();
-        assert_eq!(self.client(pod, &commands.join("\n")), vec!["OK"; count]);
-    }
-
-    /// Reads them again: each has its value.
-    pub(crate) fn has_keys(&self, pod: &str, count: usize) {
-        let commands: Vec<String> = (0..count).map(|key| format!("GET key:{key}")).collect();
-        let values: Vec<String> = (0..count).map(|key| format!("value:{key}")).collect();
-        assert_eq!(self.client(pod, &commands.join("\n")), values);
-    }
-
-    /// Waits until a look of the agent, now and not some time ago, finds everything as it should be, and the agent has told so.
-    pub(crate) fn until_at_rest(&self) {
-        self.until_checked();
-        wait("a status that says so", || {
-            let (status, generation) = (self.status()?, self.generation()?);
-            let is_ready = condition(&status, "Ready").is_some_and(|ready| ready["status"] == "True");
-            let is_current = status["observedGeneration"] == generation;
-            if is_ready && is_current { Ok(()) } else { Err(format!("{generation}: {status}")) }
-        });
-        wait("an agent that is ready", || {
-            let pods = self.agent_pods();
-            if pods.iter().any(is_ready) { Ok(()) } else { Err(json!(pods).to_string()) }
-        });
-    }
-
-    /// Waits until a look of the agent finds everything as it should be.
-    pub(crate) fn until_checked(&self) {
-        wait("the cluster as it should be", || match self.agent("check") {
-            Ok(Said { code: 0, .. }) => Ok(()),
-            Ok(Said { stdout, stderr, .. }) => Err(format!("{stdout}{stderr}")),
-            Err(error) => Err(error),
-        });
-    }
-
-    /// The kinds of steps that the agent has done.
-    pub(crate) fn told(&self) -> BTreeSet<String> {
-        self.events().into_iter().map(|(reason, _)| reason).collect()
-    }
-
-    /// Whether the agent has done a step of this kind.
-    pub(crate) fn has_told(&self, kind: &str) -> bool {
-        self.told().contains(kind)
-    }
-
-    /// Waits until it has.
-    pub(crate) fn until_told(&self, kind: &str) {
-        wait(&format!("a step of the kind {kind}"), || {
-            if self.has_told(kind) { Ok(()) } else { Err(format!("{:?}", self.events())) }
-        });
-    }
-
     /// What kubectl says.
     pub(crate) fn kubectl(&self, line: &str) -> String {
         self.place.kubectl(line)
     }
 
-    /// The status that the agent has written.
-    pub(crate) fn status(&self) -> Result<Value, String> {
-        if self.form == DesiredState::CustomResource {
-            return Ok(self.object()?["status"].clone());
-        }
-        let map = self.get("api/v1", &format!("configmaps/{}", self.name("status")))?;
-        let text = map["data"]["status.yaml"].as_str().ok_or("no status.yaml")?;
-        serde_saphyr::from_str(text).map_err(|error| error.to_string())
-    }
-
     /// The custom resource.
     pub(crate) fn object(&self) -> Result<Value, String> {
         self.get("apis/valkey-gitops.dev/v1alpha1", &format!("valkeyclusters/{}", self.cluster.name))
-    }
-
-    /// The generation of what the status is about.
-    fn generation(&self) -> Result<Value, String> {
-        let object = match self.form {
-            DesiredState::CustomResource => self.object()?,
-            DesiredState::ConfigMap => self.get("apis/apps/v1", &format!("statefulsets/{}", self.cluster.name))?,
-        };
-        Ok(object["metadata"]["generation"].clone())
-    }
-
-    /// Status, reason and message of a condition.
-    pub(crate) fn condition(&self, kind: &str) -> Result<[String; 3], String> {
-        let status = self.status()?;
-        let found = condition(&status, kind).ok_or("no such condition")?;
-        Ok(["status", "reason", "message"].map(|field| found[field].as_str().unwrap_or_default().to_owned()))
-    }
-
-    /// Waits until a condition has this status, and says why it has.
-    pub(crate) fn until_condition(&self, kind: &str, wanted: &str) -> String {
-        wait(&format!("{kind} {wanted}"), || {
-            let [status, _, message] = self.condition(kind)?;
-            if status == wanted { Ok(message) } else { Err(format!("{status}: {message}")) }
-        })
-    }
-
-    /// Waits until the message of a condition says this.
-    pub(crate) fn until_said(&self, kind: &str, wanted: &str) {
-        wait(&format!("{kind} to say {wanted:?}"), || {
-            let [status, _, message] = self.condition(kind)?;
-            if message.contains(wanted) { Ok(()) } else { Err(format!("{status}: {message}")) }
-        });
-    }
-
-    /// The events about the cluster that the agent has written: reason and note.
-    pub(crate) fn events(&self) -> Vec<(String, String)> {
-        let list = self.get("api/v1", "events").unwrap();
-        let all = list["items"].as_array().cloned().unwrap_or_default();
-        let own = all.iter().filter(|event| event["reportingComponent"] == "valkey-topology-agent");
-        own.map(|event| ["reason", "message"].map(|field| event[field].as_str().unwrap_or_default().to_owned()).into())
-            .collect()
     }
 
     pub(crate) fn inject(&self, fault: &Fault) {
@@ -391,29 +222,6 @@ impl Story {
     pub(crate) fn kill(&self, pod: &str) {
         self.inject(&Fault::Kill { pod: pod.to_owned(), container: None });
     }
-
-    /// What the agent has asked of the API server so far that changes anything, but for its lease.
-    pub(crate) fn writes(&self) -> Vec<String> {
-        self.asked(|asked| {
-            !["get", "list", "watch", "tell"].contains(&asked.verb.as_str()) && !asked.resource.starts_with("leases")
-        })
-    }
-
-    /// What the agent has told servers so far that changes anything, where its commands are listened to.
-    pub(crate) fn commands(&self) -> Vec<String> {
-        self.asked(|asked| asked.verb == "tell")
-    }
-
-    fn asked(&self, wanted: impl Fn(&Asked) -> bool) -> Vec<String> {
-        let agent = format!("system:serviceaccount:default:{}", self.name("agent"));
-        let all = self.pocket().requests().unwrap();
-        let own = all.iter().filter(|asked| asked.by == agent && wanted(asked));
-        own.map(|asked| format!("{} {} {} {}", asked.verb, asked.resource, asked.name, asked.code)).collect()
-    }
-}
-
-fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
-    status["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
 }
 
 /// A story in which a custom resource was called ready too early has gone wrong.

@@ -6,13 +6,15 @@ use std::time::Duration;
 use crate::ledger::Reading;
 use crate::report::{Gap, Rate};
 
-/// The longest time without a success.
-#[derive(Debug, Clone, Copy, Default)]
+/// The times between successes, and the longest of them.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Pause {
     last: Duration,
     longest: Duration,
     /// When it began.
     at: Duration,
+    /// How many there were, by their milliseconds.
+    lengths: BTreeMap<u64, u64>,
 }
 
 impl Pause {
@@ -23,12 +25,24 @@ impl Pause {
             (self.longest, self.at) = (pause, self.last);
         }
         self.last = now;
+        *self.lengths.entry(millis(pause)).or_default() += 1;
     }
 
     /// The end, which is no success: a pause that lasts until then counts.
     pub(crate) fn close(mut self, end: Duration) -> Gap {
         self.note(end);
-        Gap { millis: millis(self.longest), at_millis: millis(self.at) }
+        let [p50_millis, p99_millis] = [50, 99].map(|percent| self.percentile(percent));
+        Gap { millis: millis(self.longest), at_millis: millis(self.at), p50_millis, p99_millis }
+    }
+
+    /// The milliseconds that so many of a hundred pauses do not exceed.
+    fn percentile(&self, percent: u64) -> u64 {
+        let mut left = (self.lengths.values().sum::<u64>() * percent).div_ceil(100);
+        let reached = self.lengths.iter().find(|(_, count)| {
+            left = left.saturating_sub(**count);
+            left == 0
+        });
+        reached.map(|(millis, _)| *millis).unwrap_or_default()
     }
 }
 
@@ -102,8 +116,21 @@ mod tests {
     fn the_longest_pause_is_told_with_its_beginning_and_may_last_to_the_end() {
         let mut pause = Pause::default();
         [5, 10, 310, 320].into_iter().for_each(|at| pause.note(ms(at)));
-        assert_eq!(pause.close(ms(330)), Gap { millis: 300, at_millis: 10 });
-        assert_eq!(pause.close(ms(5_320)), Gap { millis: 5_000, at_millis: 320 });
+        let told = |end| {
+            let gap = pause.clone().close(ms(end));
+            [gap.millis, gap.at_millis]
+        };
+        assert_eq!(told(330), [300, 10]);
+        assert_eq!(told(5_320), [5_000, 320]);
+    }
+
+    #[test]
+    fn most_pauses_are_no_longer_than_their_percentiles() {
+        let mut pause = Pause::default();
+        (1..=100).for_each(|at| pause.note(ms(at * 3)));
+        (1..=98).for_each(|at| pause.note(ms(300 + at * 7)));
+        let gap = pause.close(ms(2_000));
+        assert_eq!([gap.p50_millis, gap.p99_millis, gap.millis], [3, 7, 1_014]);
     }
 
     #[test]
@@ -113,7 +140,7 @@ mod tests {
             count.success(0, ms(at * 10));
         }
         count.success(1, ms(995));
-        assert_eq!(count.shards[1].close(ms(1_000)).millis, 995);
+        assert_eq!(count.shards[1].clone().close(ms(1_000)).millis, 995);
         assert_eq!(count.overall.close(ms(1_000)).millis, 10);
     }
 

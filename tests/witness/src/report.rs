@@ -34,7 +34,7 @@ pub struct Report {
     pub rate: Rate,
 }
 
-/// A time without a successful write.
+/// The longest time without a successful write, and what such times are like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
@@ -42,6 +42,10 @@ pub struct Gap {
     pub millis: u64,
     /// When it began, after the first write was due.
     pub at_millis: u64,
+    /// How long half of all times between two successful writes were at most.
+    pub p50_millis: u64,
+    /// How long all but a hundredth of them were.
+    pub p99_millis: u64,
 }
 
 /// The longest gap of a shard.

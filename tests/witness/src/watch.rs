@@ -232,7 +232,7 @@ fn report(count: Count, verdict: Verdict, shards: &[Ranges], end: Duration) -> R
         wrong: count.wrong + verdict.strange,
         rate: count.rate(end),
         overall: count.overall.close(end),
-        shards: gaps.map(|(ranges, pause)| ShardGap { slots: name(ranges), gap: pause.close(end) }).collect(),
+        shards: gaps.map(|(ranges, pause)| ShardGap { slots: name(ranges), gap: pause.clone().close(end) }).collect(),
         errors: count.errors,
     }
 }
