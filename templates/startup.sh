@@ -1,7 +1,13 @@
 #!/bin/sh
-# Passes as soon as the server takes connections; while it loads its keys, it says so.
+# Passes as soon as the server takes connections; while it loads its keys, it says so. For as many seconds as are given, from its
+# start on, it also has to be ready: this probe asks every second, that of readiness more seldom, for each question costs a node more
+# than the answer costs the server. One that is not ready by then is looked after by the other probes.
 set -u
 
 . /etc/valkey/ask.sh
 
-is_alive
+is_alive || exit 1
+[ $# -eq 1 ] || exit 0
+
+started=$(stat -c %Y /run/valkey/valkey.pid) || exit 0
+[ $(($(date +%s) - started)) -ge "$1" ] || exec sh /etc/valkey/readiness.sh

@@ -67,6 +67,24 @@ fn a_member_is_ready_when_it_has_joined_a_working_cluster() {
     });
 }
 
+/// It is asked every second until then, and seldom after that.
+#[test]
+fn a_member_has_a_while_to_become_ready_before_it_counts_as_started() {
+    each_series(&[], |story| {
+        let said = story.play(
+            "start pod0\n\
+             pod0 sh /etc/valkey/startup.sh 60 || echo \"(not started)\"\n\
+             touch -d '2 minutes ago' $PODS/0/run/valkey.pid\n\
+             pod0 sh /etc/valkey/startup.sh 60 && echo \"it has had its while\"\n\
+             touch $PODS/0/run/valkey.pid\n\
+             cli0 CLUSTER ADDSLOTSRANGE 0 16383\n\
+             until_true pod0 sh /etc/valkey/startup.sh 60\n\
+             echo started",
+        );
+        assert_eq!(said, "not part of a working cluster\n(not started)\nit has had its while\nOK\nstarted\n");
+    });
+}
+
 #[test]
 fn a_replica_is_ready_while_its_link_is_up() {
     each_series(&[], |story| {
