@@ -6,8 +6,7 @@ set -u
 
 . /etc/valkey/ask.sh
 
-is_alive || exit 1
-[ $# -eq 1 ] || exit 0
-
-started=$(stat -c %Y /run/valkey/valkey.pid) || exit 0
-[ $(($(date +%s) - started)) -ge "$1" ] || exec sh /etc/valkey/readiness.sh
+if [ $# -eq 1 ] && started=$(stat -c %Y /run/valkey/valkey.pid 2>/dev/null); then
+    [ $(($(date +%s) - started)) -ge "$1" ] || exec sh /etc/valkey/readiness.sh
+fi
+is_alive

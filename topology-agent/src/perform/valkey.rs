@@ -21,6 +21,8 @@ const GLANCE: Duration = Duration::from_millis(10);
 const REDIRECTING: Duration = Duration::from_secs(1);
 /// The node time-out of a server that has just got its first slots, in milliseconds.
 const IMPATIENT_MS: &str = "1000";
+/// Of more servers than these, none is impatient: each would greet all others twice a second, and give up those that are slow to answer.
+const FEW: usize = 64;
 
 impl Performer<'_> {
     /// Both are asked who they are, at the address that is to be greeted.
@@ -38,7 +40,7 @@ impl Performer<'_> {
     ///
     /// What it takes for another's, it has to claim.
     pub(super) async fn add_slots(&self, node: Target, slots: &SlotSet) -> Result<(), StepError> {
-        if self.view.servers().all(|(_, _, server)| server.keys == 0) {
+        if self.view.servers().count() <= FEW && self.view.servers().all(|(_, _, server)| server.keys == 0) {
             let impatient = [(names::NODE_TIMEOUT.to_owned(), IMPATIENT_MS.to_owned())];
             self.configure(node, &impatient.into()).await?;
         }

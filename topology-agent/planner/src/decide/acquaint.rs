@@ -13,15 +13,16 @@ use crate::slots::SLOTS;
 use crate::step::{Step, Target};
 use crate::view::{Health, Opinion, Pod, Row, Server};
 
-/// Of more nodes than these, one greets the others: pairs grow with the square, and hearsay spreads faster among many.
-const MOST: usize = 128;
+/// How many greetings are enough. Pairs grow with the square of the nodes, which cannot answer all at once before the greeters give
+/// up; and hearsay spreads faster among many. So of many nodes, only some greet all others.
+const MOST: usize = 1000;
 
 pub(super) fn decide(situation: &Situation<'_>, draft: &mut Draft) -> Next {
     if !is_prepared(situation) {
         return ControlFlow::Continue(());
     }
     let guests: Vec<Guest<'_>> = situation.view.servers().filter_map(|seen| Guest::of(situation, seen)).collect();
-    let hosts = if guests.len() > MOST { 1 } else { guests.len() };
+    let hosts = MOST.div_ceil(guests.len().max(1));
     let pairs =
         guests.iter().take(hosts).flat_map(|a| guests.iter().map(move |b| (a, b))).filter(|(a, b)| a.target < b.target);
     let mut strangers = pairs.filter(|(a, b)| !(a.knows(b) && b.knows(a))).peekable();
