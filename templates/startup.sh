@@ -7,6 +7,8 @@ set -u
 . /etc/valkey/ask.sh
 
 if [ $# -eq 1 ] && started=$(stat -c %Y /run/valkey/valkey.pid 2>/dev/null); then
-    [ $(($(date +%s) - started)) -ge "$1" ] || exec sh /etc/valkey/readiness.sh
+    age=$(($(date +%s) - started))
+    # A clock that was set back tells nothing.
+    [ "$age" -lt 0 ] || [ "$age" -ge "$1" ] || exec sh /etc/valkey/readiness.sh
 fi
 is_alive

@@ -123,8 +123,8 @@ pub struct Spec {
     /// On which nodes the pods may stand.
     #[serde(default)]
     pub placement: Placement,
-    /// Labels of every pod, there from its first moment, for what looks at pods: admission policies, meshes, reports of costs. Changing
-    /// them restarts the pods.
+    /// Labels of every pod, the agent's too, there from its first moment, for what looks at pods: admission policies, meshes, cost reports.
+    /// Changing them restarts the pods.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pod_labels: BTreeMap<String, String>,
     /// Whether one budget covers all pods, or each shard has its own.

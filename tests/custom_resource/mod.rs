@@ -324,7 +324,7 @@ fn billionths(quantity: &str) -> Option<i128> {
     match unit {
         "" => Some(number),
         "n" | "u" | "m" => Some(number / power(1000, "mun")?),
-        _ if unit.ends_with('i') => Some(number * power(1024, "KMGTPE")?),
+        _ if unit.ends_with('i') => Some((number * power(1024, "KMGTPE")?).min(i128::from(i64::MAX) * 1_000_000_000)),
         _ => Some(number * power(1000, "kMGTPE")?),
     }
 }

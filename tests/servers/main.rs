@@ -76,12 +76,17 @@ fn a_member_has_a_while_to_become_ready_before_it_counts_as_started() {
              pod0 sh /etc/valkey/startup.sh 60 || echo \"(not started)\"\n\
              touch -d '2 minutes ago' $PODS/0/run/valkey.pid\n\
              pod0 sh /etc/valkey/startup.sh 60 && echo \"it has had its while\"\n\
+             touch -d '+1 hour' $PODS/0/run/valkey.pid\n\
+             pod0 sh /etc/valkey/startup.sh 60 && echo \"its clock was set back\"\n\
              touch $PODS/0/run/valkey.pid\n\
              cli0 CLUSTER ADDSLOTSRANGE 0 16383\n\
              until_true pod0 sh /etc/valkey/startup.sh 60\n\
              echo started",
         );
-        assert_eq!(said, "not part of a working cluster\n(not started)\nit has had its while\nOK\nstarted\n");
+        assert_eq!(
+            said,
+            "not part of a working cluster\n(not started)\nit has had its while\nits clock was set back\nOK\nstarted\n"
+        );
     });
 }
 

@@ -106,7 +106,7 @@ fn causes(old: &Cluster, new: &Cluster, restarting: &[&Change]) -> String {
         ("tolerations", "placement changes"),
         ("topologySpreadConstraints", "placement changes"),
         ("priorityClassName", "priority changes"),
-        ("metadata.labels", "labels change"),
+        ("metadata.labels", "labels of pods change"),
         ("data.valkey.conf", "configuration changes"),
         ("data.start.sh", "configuration changes"),
     ];

@@ -30,7 +30,7 @@ macro_rules! rules {
     };
 }
 
-/// All of them, but for that of the directives.
+/// All of them, but for those that are made from lists.
 pub(super) const RULES: &[Rule] = rules! {
     "": "the name is what an object of another cluster is called: let it end otherwise"
         "!self.metadata.name.matches('(-nodes|-primaries|-config|-desired|-status|-agent|-tls|-shard-[0-9]+)$')"
@@ -127,7 +127,7 @@ pub(super) fn pointer(path: &str) -> String {
     fields.map(|field| format!("/properties/{}", field.replace("[]", "/items"))).collect()
 }
 
-/// Which labels a spec may give its pods. Its own, the object has like any other, and other tools write there as well.
+/// Which labels a spec may give its pods. Those of the object no rule sees, and other tools write there as well.
 pub(super) fn pod_labels() -> Rule {
     let is_key = "key.matches('^([a-z0-9][-.a-z0-9]*/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$')";
     let others = RESERVED_PREFIXES.map(|prefix| format!("!key.startsWith('{prefix}')")).join(" && ");

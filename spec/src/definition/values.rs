@@ -84,8 +84,8 @@ fn condition(directive: &Directive) -> Option<String> {
     }
 }
 
-/// An amount in Valkey's notation, brought into that of Kubernetes: there, it is `Ki` that is 1024, and `m` a thousandth. Amounts below
-/// zero have no unit.
+/// An amount in Valkey's notation, brought into that of Kubernetes: there, it is `Ki` that is 1024, and `m` a thousandth. What is more
+/// than fits into 63 bits of `Ki`, `Mi` or `Gi` counts as all 63 there. Amounts below zero have no unit.
 fn memory(range: &RangeInclusive<i64>) -> String {
     let units = [("kb", "Ki"), ("mb", "Mi"), ("gb", "Gi"), ("b", ""), ("m", "M"), ("g", "G")];
     let brought: String = units.map(|(ours, theirs)| format!(".replace('{ours}', '{theirs}')")).concat();
@@ -93,7 +93,11 @@ fn memory(range: &RangeInclusive<i64>) -> String {
         format!("quantity({VALUE}.lowerAscii(){brought}).compareTo(quantity('{bytes}')) {sign} 0")
     };
     let above = if *range.start() > 0 { bound(">=", *range.start()) + " && " } else { String::new() };
-    let amount = format!("{VALUE}.matches('^{BYTES}$') && {above}{}", bound("<=", *range.end()));
+    let below = match *range.end() {
+        i64::MAX => format!("({} || {VALUE} == '{}')", bound("<", i64::MAX), i64::MAX),
+        greatest => bound("<=", greatest),
+    };
+    let amount = format!("{VALUE}.matches('^{BYTES}$') && {above}{below}");
     if *range.start() >= 0 {
         return format!("({amount})");
     }

@@ -35,8 +35,8 @@ impl Performer<'_> {
     }
 
     /// A server that has had no slots for two seconds takes itself for cut off, and then waits for as long as its node time-out before
-    /// it serves the first that it gets. Where nothing was written yet, there is nothing to wait for: until it serves, the time-out is
-    /// a second, and after that what it should be.
+    /// it serves the first that it gets. Where nothing was written yet, there is nothing to wait for: until it serves, the time-out of
+    /// each of a few is a second, and after that what it should be.
     ///
     /// What it takes for another's, it has to claim.
     pub(super) async fn add_slots(&self, node: Target, slots: &SlotSet) -> Result<(), StepError> {

@@ -1,4 +1,5 @@
-//! The nodes of a cluster in the making, which are all introduced to each other at once: by hearsay it would take them seconds.
+//! The nodes of a cluster in the making, which are all introduced to each other at once: by hearsay it would take them seconds. Of
+//! many, only some are introduced to all others.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
