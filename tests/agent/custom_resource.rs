@@ -121,14 +121,23 @@ fn a_spec_that_was_not_rendered_is_told_and_one_that_is_wrong_is_a_failure() {
     assert_eq!(kstatus(&story.object().unwrap()), "Current");
 }
 
-/// A template can change without the spec, as by labels or a newer renderer: that is a new generation as well.
+/// What a newer renderer makes of the same spec: one more annotation of the pods, and with it another hash of their template.
+fn rendered_by_a_newer(story: &Story) -> String {
+    let object = story.object().unwrap();
+    let told = object["spec"]["renderedTemplate"].as_str().unwrap();
+    let annotation = format!("        {}: ", spec::names::CONFIG_HASH_ANNOTATION);
+    let rendered = story.rendered().replace(told, "0123456789abcdef");
+    rendered.replace(&annotation, &format!("        example.com/newer: \"yes\"\n{annotation}"))
+}
+
+/// A template can change without the spec: that is a new generation as well.
 #[test]
 fn a_template_that_is_rendered_anew_is_waited_for() {
-    let mut story = begin();
+    let story = begin();
     story.apply();
     story.until_at_rest();
     let (before, lives) = (story.object().unwrap(), story.lives());
-    story.change(&[("/metadata/labels", json!({"team": "checkout"}))]);
+    story.place.apply(&rendered_by_a_newer(&story)).unwrap();
     assert_eq!(kstatus(&story.object().unwrap()), "InProgress");
     story.kubectl("wait --for=condition=Ready vkc/small --timeout=2m");
     let (after, spec) = (story.object().unwrap(), |object: &Value| {
@@ -138,7 +147,7 @@ fn a_template_that_is_rendered_anew_is_waited_for() {
     });
     assert_eq!((kstatus(&after), spec(&after)), ("Current", spec(&before)));
     assert!(story.lives().iter().all(|life| !lives.contains(life)), "every pod has restarted");
-    assert!(story.pods().iter().all(|pod| pod["metadata"]["labels"]["team"] == "checkout"));
+    assert!(story.pods().iter().all(|pod| pod["metadata"]["annotations"]["example.com/newer"] == "yes"));
 }
 
 /// Nothing is rendered for it.
