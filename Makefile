@@ -8,8 +8,12 @@ AGENT := target/$(HOST)/small/valkey-topology-agent
 POCKET := target/debug/pocket-cluster
 STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 # By the agent as it is shipped. One story of ten minutes only watches servers at rest: that takes no more than a thread.
-TELL := env -u KUBECONFIG VALKEY_TOPOLOGY_AGENT=$(AGENT) RUST_TEST_THREADS=3 cargo test --workspace --test agent
+PLAY := env -u KUBECONFIG VALKEY_TOPOLOGY_AGENT=$(AGENT) RUST_TEST_THREADS=4 cargo test --workspace
+TELL := $(PLAY) --test agent
 STORIES := $(TELL) --test kubectl
+# Those that every change has to pass: one of each kind, in a quarter of an hour. `make e2e` tells all of them.
+BRIEF := at_rest:: broken::a_host_is_drained custom_resource:: documents:: each_write::whichever_command_goes_wrong_shards forming:: \
+    halted::an_upgrade_is_taken_back killed:: renewing:: scaling:: struck::a_primary_is_killed trouble:: under_load::every_server
 PYTHON := PYTHONDONTWRITEBYTECODE=1 target/venv/bin/python
 CRDS ?= ../shared/data/crds
 
@@ -24,13 +28,14 @@ demo-render: renderer
 
 test: prepare servers kustomize build programs
 	cargo test --workspace
-	$(STORIES)
+	POINTS=2 $(TELL) -- $(BRIEF)
+	$(PLAY) --test kubectl
 	$(STATIC) cargo test --release --target $(HOST) -p valkey-render --test hostile -- --test-threads=1
-	cargo run --release -p planner-world --bin model brief
-	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS)
+	cargo run -p planner-world --bin model brief
+	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS) deploy/argocd/examples deploy/flux
 
-# That part of it which runs the agent on real servers in the pocket Kubernetes, and that Kubernetes itself, driven by kubectl.
-# Writes docs/evidence.md. Where KUBECONFIG names a cluster, the stories play there: see tests/agent/README.md.
+# All stories of the agent on real servers in the pocket Kubernetes, and of that Kubernetes itself, driven by kubectl. Writes
+# docs/evidence.md. Where KUBECONFIG names a cluster, the stories play there: see tests/agent/README.md.
 ifdef KUBECONFIG
 e2e: prepare programs
 	tests/tools/stories-on-a-cluster cargo test --quiet --workspace --test agent --
@@ -63,7 +68,11 @@ check: prepare
 	target/venv/bin/hadolint Dockerfile
 	target/venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows deploy/ci/github-workflow.yaml
 	target/venv/bin/zizmor --offline --quiet deploy/ci/github-workflow.yaml
-	target/tools/bin/cargo-insta test --workspace --check --unreferenced=reject --test snapshots --test stories
+	@# Each snapshot is one of a case.
+	rm -f target/snapshots
+	INSTA_SNAPSHOT_REFERENCES_FILE=$(CURDIR)/target/snapshots cargo test --quiet --workspace --test snapshots --test stories
+	xargs realpath < target/snapshots | sort --unique --output=target/snapshots
+	find $(CURDIR)/snapshots -name '*.snap' | sort | diff target/snapshots -
 
 bench: prepare build servers
 	$(PYTHON) tests/tools/bench $(RELEASE)

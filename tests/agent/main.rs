@@ -8,6 +8,7 @@
 
 mod applied;
 mod asking;
+mod at_rest;
 mod broken;
 mod budget;
 mod by_hand;
@@ -30,7 +31,6 @@ mod place;
 mod placed;
 mod random;
 mod renewing;
-mod rest;
 mod restarting;
 mod scaling;
 mod secured;
