@@ -20,12 +20,12 @@ const LEFT_OUT: [(&str, &str); 10] = [
     ("kubectl wait deployment --all --namespace cert-manager --for=condition=Available --timeout 5m", NETWORK),
     ("kubectl rollout status deployment/argocd-repo-server --namespace argocd", NETWORK),
     ("flux install", NETWORK),
-    ("flux get kustomizations valkey-clusters --watch", FLUX),
+    ("flux get kustomizations valkey-clusters", FLUX),
     (
         "flux build kustomization valkey-clusters --path rendered/ --kustomization-file deploy/flux/oci.yaml --dry-run |",
         FLUX,
     ),
-    ("    kubeconform -strict -ignore-missing-schemas", FLUX),
+    ("    kubeconform -strict -ignore-missing-schemas", "it is no program of Debian, and asks the network for schemas"),
     ("flux diff kustomization valkey-clusters --path rendered/", FLUX),
     ("ln -s valkey-render /usr/local/bin/valkey-render-fn", "it would change the machine; the link is on the path"),
     (
@@ -34,7 +34,7 @@ const LEFT_OUT: [(&str, &str); 10] = [
     ),
 ];
 const NETWORK: &str = "it fetches images; what the page needs of them is there in another way";
-const FLUX: &str = "it is what Flux says of its own work";
+const FLUX: &str = "it is Flux's own program, which is none of Debian";
 
 /// The commands of a page that can run, block by block, as one script. Those of `console` print what stands below them, which
 /// `render/tests/documents.rs` tries.

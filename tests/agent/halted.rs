@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use pocket_cluster::Fault;
 use serde_json::{Value, json};
+use support::kstatus;
 
+use crate::custom_resource::keep;
 use crate::story::{Story, is_ready, name, open};
 use crate::struck::{deleted, others, struck_in, survives, until_deleted};
 use crate::wait::{hold, wait};
@@ -95,6 +97,21 @@ fn a_replica_that_never_syncs_stops_an_upgrade_until_it_does() {
     });
 }
 
+/// As the actions of Argo CD do it. Nobody waits for it in vain, and nobody is called to help.
+fn paused_by_annotation(story: &Story) {
+    story.kubectl("annotate vkc small valkey-gitops.dev/paused=true");
+    story.until_said("Ready", "upgrades are paused");
+    let before = deleted(story);
+    assert!(before < 6, "{before} restarted before the pause");
+    hold(Duration::from_secs(5), || assert_eq!(deleted(story), before));
+    // Its last replica is back, and all that is open is the pause.
+    story.until_condition("ReplicasInSync", "True");
+    let object = story.object().unwrap();
+    assert_eq!(kstatus(&object), "InProgress");
+    keep("paused", &object);
+    story.kubectl("annotate vkc small valkey-gitops.dev/paused-");
+}
+
 #[test]
 fn an_upgrade_is_paused_and_goes_on_when_it_is_told_to() {
     survives("An upgrade, paused in the middle and resumed", &[], PLANNED, |story| {
@@ -106,6 +123,8 @@ fn an_upgrade_is_paused_and_goes_on_when_it_is_told_to() {
         assert!(before < 6, "{before} restarted before the pause");
         hold(Duration::from_secs(5), || assert_eq!(deleted(story), before));
         story.change(&[("/spec/upgrade", json!({}))]);
+        until_deleted(story, before + 1);
+        paused_by_annotation(story);
         story.until_checked();
         assert_eq!(deleted(story), 6);
     });

@@ -20,7 +20,7 @@ const LATEST_DEATH_MILLIS: u64 = 800;
 
 /// The servers start, and the agent dies over and over while it forms a cluster of them.
 fn form_under_attack(random: &mut Random) {
-    let story = Story::begin(&open());
+    let story = Story::begin_observed(&open());
     wait("servers", || if story.pods().len() == 6 { Ok(()) } else { Err("too few".to_owned()) });
     let agent = story.agent_pod();
     let moments: Vec<u64> = (0..DEATHS).map(|_| random.below(LATEST_DEATH_MILLIS)).collect();
@@ -90,7 +90,7 @@ fn of_two_agents_one_acts_and_the_other_only_when_the_first_is_gone() {
 /// Told to stop, it gives the lease back, and nobody waits for that to end.
 #[test]
 fn an_agent_that_is_told_to_stop_in_the_midst_of_its_work_leaves_it_to_the_next_at_once() {
-    let mut story = Story::begin(&open());
+    let mut story = Story::begin_observed(&open());
     story.until_at_rest();
     let first = holder(&story).unwrap();
     story.write_keys("small-0", 1000);

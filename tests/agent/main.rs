@@ -22,6 +22,7 @@ mod elsewhere;
 mod forming;
 mod halted;
 mod killed;
+mod lagging;
 mod meddling;
 mod namespace;
 mod observed;

@@ -28,7 +28,7 @@ pub(crate) fn every_server_takes(story: &Story, password: &str) {
 }
 
 fn changes_its_password(series: &str) {
-    let story = Story::begin(&[("/spec/version", json!(series))]);
+    let story = Story::begin_observed(&[("/spec/version", json!(series))]);
     story.until_at_rest();
     story.write_keys("small-0", KEYS);
     let before = story.lives();
@@ -83,7 +83,7 @@ pub(crate) fn renew_certificate(story: &Story) {
 }
 
 fn renews_its_certificate(series: &str) {
-    let story = Story::begin(&[("/spec/version", json!(series))]);
+    let story = Story::begin_observed(&[("/spec/version", json!(series))]);
     story.until_at_rest();
     let before = story.lives();
     renew_certificate(&story);

@@ -125,7 +125,7 @@ fn no_cluster_is_formed_while_one_of_its_servers_never_answers() {
 }
 
 /// The agent's own requests; whoever tells the story is spared.
-fn requests(mut fault: ApiFault) -> Fault {
+pub(crate) fn requests(mut fault: ApiFault) -> Fault {
     fault.service_account = Some("small-agent".to_owned());
     Fault::Api(fault)
 }

@@ -78,6 +78,8 @@ impl Server {
         if ran.status.success() {
             return Ok(ran);
         }
+        // One that is killed may have been printing.
+        assert!(ran.status.code().is_none() || ran.stdout.is_empty(), "printed by a call that fails: {}", ran.stdout);
         let cause = ran.status.to_string().replace("status: ", "status ");
         Err(format!("`{}` failed {cause}: {}", words.join(" "), ran.stderr.trim()))
     }

@@ -275,6 +275,7 @@ impl fmt::Display for Trouble {
             Self::DowngradeImpossible => {
                 out.write_str("it holds fields with an expiry, which the older series does not know")
             }
+            Self::Paused { pods: 1 } => out.write_str("upgrades are paused, and 1 pod runs an old template"),
             Self::Paused { pods } => write!(out, "upgrades are paused, and {pods} pods run an old template"),
             Self::KeysLeft => out.write_str("it owns no slots and still holds keys"),
             Self::DiskFails => out.write_str("its server cannot write to its disk, and takes no writes"),
@@ -286,6 +287,11 @@ impl fmt::Display for Trouble {
 }
 
 impl Trouble {
+    /// Whether people have asked for it.
+    const fn is_wanted(&self) -> bool {
+        matches!(self, Self::Paused { .. })
+    }
+
     /// Whether it is why keys, and the pods that hold them, cannot leave.
     pub(crate) const fn holds_back(&self) -> bool {
         matches!(self, Self::NoRoom { .. } | Self::MigrationFailing { .. } | Self::KeysLeft | Self::SyncTimedOut)
@@ -325,7 +331,9 @@ impl Trouble {
             }
             Self::DowngradeAlone => "set replicasPerShard to 1: replicas are what pods on empty volumes sync from",
             Self::DowngradeImpossible => "remove the expiry of fields (HPERSIST), or stay on the newer series",
-            Self::Paused { .. } => "set upgrade.paused to false when they may restart",
+            Self::Paused { .. } => {
+                "when they may restart, set upgrade.paused to false, or take the annotation valkey-gitops.dev/paused away"
+            }
             Self::KeysLeft => "look which slots they belong to, and move or delete them; it is not removed before",
             Self::DiskFails => "raise storage.expandTo where the volume is full; else look at the volume and its host",
             Self::LockedOut => "make the Secret and the servers' password agree; servers read it when they start",
@@ -347,10 +355,11 @@ impl Plan {
         }
     }
 
-    /// Whether someone has to do something before anything else is done here. What is waited for meanwhile does not change that.
+    /// Whether someone has to do something before anything else is done here. What is waited for meanwhile does not change that, and
+    /// who has paused restarts needs no help.
     #[must_use]
     pub fn needs_help(&self) -> bool {
-        self.steps().is_empty() && self.matters().iter().any(Matter::is_stuck)
+        self.steps().is_empty() && self.matters().iter().any(Matter::needs_help)
     }
 
     /// What to do now.
@@ -364,9 +373,10 @@ impl Plan {
 }
 
 impl Matter {
-    /// Whether it waits for somebody.
-    const fn is_stuck(&self) -> bool {
-        matches!(self, Self::Stuck { .. })
+    /// Whether something is wrong with it until somebody helps.
+    #[must_use]
+    pub const fn needs_help(&self) -> bool {
+        matches!(self, Self::Stuck { why, .. } if !why.is_wanted())
     }
 
     /// Whether it is why pods cannot leave before somebody has helped.
@@ -388,7 +398,10 @@ impl fmt::Display for Matter {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Waiting { scope, why, .. } => write!(out, "{scope}: waiting, {why}"),
-            Self::Stuck { scope, why } => write!(out, "{scope}: stuck, {why}; {}", why.hint()),
+            Self::Stuck { scope, why } => {
+                let how = if self.needs_help() { "stuck" } else { "held" };
+                write!(out, "{scope}: {how}, {why}; {}", why.hint())
+            }
         }
     }
 }

@@ -65,7 +65,8 @@ impl Events {
             self.send(&about, done(outcome));
         }
         let stuck = |matter: &&Matter| matches!(matter, Matter::Stuck { .. });
-        let stuck = plan.matters().iter().filter(stuck).map(|matter| ("Stuck", "Plan", matter.to_string()));
+        let reason = |matter: &Matter| if matter.needs_help() { "Stuck" } else { "Held" };
+        let stuck = plan.matters().iter().filter(stuck).map(|matter| (reason(matter), "Plan", matter.to_string()));
         let refused = failures.iter().filter(|(_, error)| !error.is_passing());
         let refused = refused.map(|(pod, error)| ("Stuck", "Plan", format!("{pod}: {error}")));
         let needed: BTreeSet<Need> = stuck.chain(refused).chain(self.silences(failures)).collect();

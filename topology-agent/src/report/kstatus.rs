@@ -46,14 +46,16 @@ fn status(sighting: &Sighting) -> Status {
     stand(sighting, &survey(&sighting.wanted.desired, &sighting.look.view, sighting.now))
 }
 
-fn plans() -> [Plan; 5] {
+fn plans() -> [Plan; 6] {
     let waiting = Matter::Waiting { scope: Scope::Cluster, why: Waiting::Silent, until: Time(9) };
     let stuck = Matter::Stuck { scope: Scope::Cluster, why: Trouble::LockedOut };
+    let paused = Matter::Stuck { scope: Scope::Cluster, why: Trouble::Paused { pods: 6 } };
     [
         Plan::Done,
         Plan::Do(Round::default(), vec![waiting.clone()]),
         Plan::Wait(vec![waiting.clone()], Time(9)),
         Plan::Wait(vec![waiting, stuck.clone()], Time(9)),
+        Plan::Stuck(vec![paused]),
         Plan::Stuck(vec![stuck]),
     ]
 }
@@ -71,6 +73,13 @@ fn current_is_only_what_is_as_desired_by_the_latest_generation() {
             assert_eq!(kstatus(&status, 7) == Kstatus::Failed, plan.needs_help(), "{status:?}");
         }
     }
+}
+
+#[test]
+fn restarts_that_people_hold_back_are_no_failure() {
+    let [.., paused, stuck] = plans();
+    let kstatus = |plan: &Plan| kstatus(&status(&sighting(plan, true, true, true)), 7);
+    assert_eq!([kstatus(&paused), kstatus(&stuck)], [Kstatus::InProgress, Kstatus::Failed]);
 }
 
 #[test]

@@ -199,8 +199,7 @@ impl Metrics {
             plan if plan.needs_help() => "stuck",
             Plan::Done => "done",
             Plan::Do(..) => "do",
-            Plan::Wait(..) => "wait",
-            Plan::Stuck(_) => "stuck",
+            Plan::Wait(..) | Plan::Stuck(_) => "wait",
         };
         self.note_state(current);
         let troubles = || plan.matters().iter().filter_map(trouble);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hyper::Method;
 
+use super::rights::Subject;
 use super::websocket::Upgrade;
 use crate::kinds::{Kind, Subresource};
 use crate::refusal::{Reason, Refusal};
@@ -135,6 +136,8 @@ impl Verb {
 
 /// A request, ready to be answered.
 pub(crate) struct Request {
+    /// Who asks.
+    pub(crate) subject: Subject,
     pub(crate) verb: Verb,
     pub(crate) target: Target,
     pub(crate) query: Query,

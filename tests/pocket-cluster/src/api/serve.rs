@@ -115,6 +115,7 @@ fn hear(cluster: &Arc<Cluster>, subject: &Subject, head: &Parts, body: Vec<u8>, 
     let target = Target::parse(head.uri.path(), &kinds);
     let request = target.and_then(|target| Ok((Verb::of(&head.method, &target, &query)?, target)));
     let request = request.map(|(verb, target)| Request {
+        subject: subject.clone(),
         verb,
         target,
         query,
@@ -125,19 +126,20 @@ fn hear(cluster: &Arc<Cluster>, subject: &Subject, head: &Parts, body: Vec<u8>, 
         upgrade,
     });
     match request {
-        Ok(request) => perform_and_note(cluster, subject, request),
+        Ok(request) => perform_and_note(cluster, request),
         Err(refusal) => refusal.into(),
     }
 }
 
-fn perform_and_note(cluster: &Arc<Cluster>, subject: &Subject, request: Request) -> Answer {
+fn perform_and_note(cluster: &Arc<Cluster>, request: Request) -> Answer {
     let key = request.target.key();
     let subresource = request.target.subresource.map_or(String::new(), |inner| format!("/{}", inner.name()));
     let verb = request.verb.name().to_owned();
-    let permitted = check_rights(cluster, subject, &request);
+    let by = request.subject.to_string();
+    let permitted = check_rights(cluster, &request);
     let answer = permitted.and_then(|()| perform(cluster, request)).unwrap_or_else(Answer::from);
     cluster.audit.note(Asked {
-        by: subject.to_string(),
+        by,
         verb,
         resource: key.resource + &subresource,
         namespace: key.namespace,
@@ -147,8 +149,8 @@ fn perform_and_note(cluster: &Arc<Cluster>, subject: &Subject, request: Request)
     answer
 }
 
-fn check_rights(cluster: &Cluster, subject: &Subject, request: &Request) -> Result<(), Refusal> {
-    let target = &request.target;
+fn check_rights(cluster: &Cluster, request: &Request) -> Result<(), Refusal> {
+    let (subject, target) = (&request.subject, &request.target);
     let selection = Selection::of(&request.query)?;
     // A list or a watch of one name counts as naming it.
     // <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources>

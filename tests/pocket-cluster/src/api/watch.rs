@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::answer::{Answer, stream};
 use super::read::represented;
@@ -57,6 +57,7 @@ impl Watch {
             self.send_all().await?;
         }
         loop {
+            sleep(self.cluster.faults.lag(&self.request.subject)).await;
             self.send_changes().await?;
             let bookmark = Instant::now() + BOOKMARK_PERIOD;
             tokio::select! {

@@ -119,6 +119,8 @@ pub struct ApiFault {
     pub service_account: Option<String>,
     /// How much later they are answered.
     pub latency_millis: u64,
+    /// How much later watches tell what has changed, and with it what has changed meanwhile: as behind a cache that lags.
+    pub lag_millis: u64,
     /// Which share of them fails, from 0 to 1, evenly spread.
     pub share: f64,
     /// How they fail: the code of the answer. The connection is cut where it is 0.
@@ -196,6 +198,11 @@ impl Faults {
         }
         let judged = server::judge(&mut lock(&self.rules), subject, is_write);
         late(judged).await
+    }
+
+    /// How much later a watch tells.
+    pub(crate) fn lag(&self, subject: &Subject) -> Duration {
+        Duration::from_millis(server::lag(&lock(&self.rules), subject))
     }
 
     /// The same for a command to a server.

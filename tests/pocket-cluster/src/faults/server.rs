@@ -42,6 +42,11 @@ pub(super) fn judge(rules: &mut [Rule], subject: &Subject, is_write: bool) -> (u
     (latency, passage)
 }
 
+/// How many milliseconds later a watch tells.
+pub(super) fn lag(rules: &[Rule], subject: &Subject) -> u64 {
+    rules.iter().filter(|rule| rule.is_about(subject, false)).map(|rule| rule.fault.lag_millis).sum()
+}
+
 impl Rule {
     pub(super) fn of(fault: &ApiFault) -> Self {
         Self { fault: fault.clone(), seen: 0, failed: 0 }

@@ -121,6 +121,25 @@ fn the_api_server_fails_and_slows_down_for_whom_it_is_told_to() {
     story.kubectl("get nodes");
 }
 
+/// What has changed already is told then, too, and a watch that should have ended since goes on until it is.
+#[test]
+fn a_watch_lags_for_whom_it_is_told_to() {
+    let story = begin();
+    story.apply(ALL_RIGHTS);
+    story.apply(&pod("one", "sleep 1000", ""));
+    story.ready("one");
+    story.pocket.inject(&Fault::Api(ApiFault { lag_millis: 3000, ..ApiFault::default() })).unwrap();
+    let version = story.field("pod/one", ".metadata.resourceVersion");
+    story.kubectl("create configmap late");
+    let url = "https://$KUBERNETES_SERVICE_HOST/api";
+    let maps =
+        format!("\"{url}/v1/namespaces/default/configmaps?watch=true&timeoutSeconds=1&resourceVersion={version}\"");
+    let watch = ASK.replace("-m 2 -o /dev/null -w '%{http_code}'", "-m 9").replace(url, &maps);
+    let began = Instant::now();
+    assert!(story.sh("one", &watch).contains(r#""name":"late""#));
+    assert!(began.elapsed() >= Duration::from_secs(3));
+}
+
 #[test]
 fn a_write_can_succeed_without_anybody_hearing_of_it() {
     let story = begin();
