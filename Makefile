@@ -27,11 +27,11 @@ demo-render: renderer
 	@tests/tools/demo-render $(RELEASE)
 
 test: prepare servers kustomize build programs
-	cargo test --workspace
+	RUST_TEST_THREADS=4 cargo test --workspace
 	POINTS=2 $(TELL) -- $(BRIEF)
 	$(PLAY) --test kubectl
-	$(STATIC) cargo test --release --target $(HOST) -p valkey-render --test hostile -- --test-threads=1
-	cargo run -p planner-world --bin model brief
+	VALKEY_RENDER=$(CURDIR)/$(RELEASE) cargo test --workspace --test hostile -- --test-threads=1
+	target/debug/model brief
 	$(PYTHON) tests/tools/check-rendered $(RELEASE) examples $(CRDS) deploy/argocd/examples deploy/flux
 
 # All stories of the agent on real servers in the pocket Kubernetes, and of that Kubernetes itself, driven by kubectl. Writes
