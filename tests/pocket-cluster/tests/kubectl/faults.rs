@@ -130,7 +130,7 @@ fn a_watch_lags_for_whom_it_is_told_to() {
     story.ready("one");
     story.pocket.inject(&Fault::Api(ApiFault { lag_millis: 3000, ..ApiFault::default() })).unwrap();
     let version = story.field("pod/one", ".metadata.resourceVersion");
-    story.kubectl("create configmap late");
+    story.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: late}");
     let url = "https://$KUBERNETES_SERVICE_HOST/api";
     let maps =
         format!("\"{url}/v1/namespaces/default/configmaps?watch=true&timeoutSeconds=1&resourceVersion={version}\"");
