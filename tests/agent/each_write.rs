@@ -14,8 +14,8 @@ use crate::forming::every_server_says_so;
 use crate::story::{Story, name, open};
 use crate::trouble::begin_with;
 
-/// How many requests of each activity to each party go wrong in each way, evenly spread: more than a hundred in all. `POINTS` has
-/// more of them.
+/// How many requests of each activity to each party go wrong in each way, evenly spread: more than a hundred in all, where
+/// `POINTS` does not say otherwise.
 const POINTS: usize = 6;
 
 /// Who is asked.

@@ -1,17 +1,14 @@
 //! The agent hears of everything late, and nobody but it.
 
-use std::time::Duration;
-
 use pocket_cluster::ApiFault;
 use serde_json::json;
 
 use crate::story::Story;
 use crate::struck::survives;
 use crate::trouble::requests;
+use crate::watched::PLANNED;
 
-/// All is planned: what the agent has not heard of yet is never acted upon as if it were so.
-const PLANNED: Duration = Duration::from_secs(2);
-
+/// What the agent has not heard of yet is never acted upon as if it were so.
 fn survives_a_lag(sentence: &str, happens: impl FnOnce(&mut Story)) {
     survives(sentence, &[], PLANNED, |story| {
         story.inject(&requests(ApiFault { lag_millis: 4_000, ..ApiFault::default() }));

@@ -1,13 +1,10 @@
 //! Pods land where the scheduler finds room, and members of a shard change places.
 
-use std::time::Duration;
-
 use crate::broken::host;
 use crate::forming::every_shard_is_spread_and_labelled;
 use crate::story::{Story, name};
 use crate::struck::{primary, replica, survives};
-
-const PLANNED: Duration = Duration::from_secs(2);
+use crate::watched::PLANNED;
 
 fn hosts(story: &Story) -> Vec<String> {
     let list = story.place.get("/api/v1/nodes").unwrap();
