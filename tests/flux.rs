@@ -4,10 +4,9 @@
 
 use std::fs;
 
-use cel::{Context, Program};
 use render::{DesiredState, Renderer, Stage};
 use serde_json::{Value, json};
-use support::{clusters, examples, kstatus, root, yaml_files};
+use support::{clusters, examples, flux_health, kstatus, root, yaml_files};
 
 /// Post-build substitution, where no variable is known: `$$` becomes `$`, and `${…}` what it falls back to, or nothing.
 /// <https://fluxcd.io/flux/components/kustomize/kustomizations/#post-build-variable-substitution>
@@ -61,20 +60,6 @@ fn documents(file: &str) -> Vec<Value> {
 /// The files that have Flux apply clusters, and where in each the Kustomization with the StatefulSet stands.
 const CLUSTERS: [(&str, usize); 3] = [("oci.yaml", 1), ("branch.yaml", 1), ("staged.yaml", 2)];
 
-/// The first of the expressions that holds; only the last has to be there.
-fn health(expressions: &Value, object: &Value) -> &'static str {
-    let mut context = Context::default();
-    for field in ["metadata", "spec", "status"] {
-        context.add_variable(field, &object[field]).unwrap();
-    }
-    let holds = |name: &str| {
-        let program = expressions[name].as_str().map(|expression| Program::compile(expression).unwrap());
-        program.is_some_and(|program| program.execute(&context).is_ok_and(|value| value == true.into()))
-    };
-    let named = [("inProgress", "InProgress"), ("failed", "Failed"), ("current", "Current")];
-    named.into_iter().find(|(name, _)| holds(name)).map_or("InProgress", |(_, health)| health)
-}
-
 #[test]
 fn flux_takes_an_object_for_what_kstatus_does() {
     let folder = root().join("deploy/argocd/resource_customizations/valkey-gitops.dev/ValkeyCluster/testdata");
@@ -83,7 +68,7 @@ fn flux_takes_an_object_for_what_kstatus_does() {
         let expressions = &documents(file)[at]["spec"]["healthCheckExprs"][0];
         for path in yaml_files(&folder) {
             let object: Value = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-            assert_eq!(health(expressions, &object), kstatus(&object), "{file} {}", path.display());
+            assert_eq!(flux_health(expressions, &object), kstatus(&object), "{file} {}", path.display());
             seen.push(kstatus(&object));
         }
     }
@@ -106,7 +91,7 @@ fn a_certificate_of_an_earlier_spec_keeps_the_clusters_waiting() {
         (certificate(json!([{"type": "Issuing", "status": "True", "observedGeneration": 2}])), "InProgress"),
         (json!({"metadata": {"generation": 1}}), "InProgress"),
     ] {
-        assert_eq!(health(expressions, &object), wanted, "{object}");
+        assert_eq!(flux_health(expressions, &object), wanted, "{object}");
     }
 }
 

@@ -13,8 +13,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use rustc_hash::FxHasher;
 use spec::{Auth, Cluster, ClusterName, Tls};
 
-use crate::document::{Document, Draft, Identity, Object, WRITTEN_BY_THE_CLUSTER};
+use crate::document::{Document, Draft, Identity, Object};
 use crate::error::Error;
+use crate::form;
 use crate::tree::Tree;
 use crate::workload::{Workload, workloads};
 
@@ -37,7 +38,9 @@ pub(crate) fn judge(drafts: &[Draft], trees: &[Tree<'_>], cluster: &Cluster) -> 
         a_budget_that_counts_the_absent_covers_a_workload(&objects, &workloads),
         services_lead_to_ports(&objects, &workloads),
         the_binding_binds_what_is_there(&objects),
-        nothing_is_said_that_the_cluster_says(drafts, trees),
+        form::nothing_is_said_that_the_cluster_says(drafts, trees),
+        form::what_is_empty_says_something(drafts, trees),
+        form::every_port_says_its_protocol_and_name(drafts, trees),
     ])
 }
 
@@ -293,26 +296,6 @@ fn the_binding_binds_what_is_there(objects: &[Object]) -> Vec<String> {
     objects.iter().filter(|object| bad(object)).map(|_| "the RoleBinding binds what is not there".to_owned()).collect()
 }
 
-/// What is null the API server takes for absent, and what it writes itself it writes anew: either would differ from what runs for ever.
-fn nothing_is_said_that_the_cluster_says(drafts: &[Draft], trees: &[Tree<'_>]) -> Vec<String> {
-    fn is_said(tree: &Tree<'_>) -> bool {
-        match tree {
-            Tree::Null => true,
-            Tree::List(elements) => elements.iter().any(is_said),
-            Tree::Map(fields) => is_by_the_cluster(tree) || fields.iter().any(|(_, value)| is_said(value)),
-            Tree::Bool(_) | Tree::Integer(_) | Tree::Text(_) | Tree::Plain(_) => false,
-        }
-    }
-    let said = drafts.iter().zip(trees).filter(|(_, tree)| is_said(tree));
-    said.map(|(draft, _)| format!("{} says what is for the cluster to say, or null", draft.template)).collect()
-}
-
-/// Whether an object, or the template of one, has a status or what else only the API server writes.
-fn is_by_the_cluster(object: &Tree<'_>) -> bool {
-    let written = |metadata: &Tree<'_>| WRITTEN_BY_THE_CLUSTER.iter().any(|field| metadata.get(field).is_some());
-    object.get("metadata").is_some_and(|metadata| object.get("status").is_some() || written(metadata))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -367,6 +350,16 @@ mod tests {
             ("service.yaml", "spec:\n", "status: {}\nspec:\n", "for the cluster to say"),
             ("config-map.yaml", "metadata:\n", "metadata:\n  uid: \"1\"\n", "for the cluster to say"),
             ("stateful-set.yaml", "    metadata:\n", "    metadata:\n      generation: 1\n", "for the cluster to say"),
+            ("service.yaml", "spec:\n", "spec:\n  externalIPs: []\n", "an empty externalIPs"),
+            ("stateful-set.yaml", "    spec:\n", "    spec:\n      nodeSelector: {}\n", "an empty nodeSelector"),
+            ("network-policy.yaml", "protocol: TCP, ", "", "a port without a protocol"),
+            ("service.yaml", "protocol: TCP", "appProtocol: tcp", "a port without a protocol"),
+            (
+                "stateful-set.yaml",
+                "- name: tcp-client\n          containerPort",
+                "- containerPort",
+                "a port without a protocol or a name",
+            ),
         ];
         for (template, from, to, law) in broken {
             let said = verdict(template, from, to);

@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod extensions;
 mod files;
+mod form;
 pub mod function;
 mod generation;
 mod judge;

@@ -151,9 +151,10 @@ fn every_mistake_is_a_result_with_its_object_file_and_field() {
     ];
     let bad = annotated(with(spec("production"), "/spec/shards", json!(2)), &notes);
     let worse = with(spec("minimal"), "/spec/version", json!("7.2"));
-    let (code, answer, stderr) = call(&list(&[other("one"), bad.clone(), worse.clone()]));
+    let near = with(spec("zones"), "/spec/placement/zoneSpread", json!("Requird"));
+    let (code, answer, stderr) = call(&list(&[other("one"), bad.clone(), worse.clone(), near.clone()]));
     assert_eq!(code, 3);
-    assert_eq!(answer["items"], json!([other("one"), bad, worse]), "nothing is done by halves");
+    assert_eq!(answer["items"], json!([other("one"), bad, worse, near]), "nothing is done by halves");
     let reference = json!({"apiVersion": "valkey-gitops.dev/v1alpha1", "kind": "ValkeyCluster", "name": "sessions", "namespace": "shop"});
     let results = answer["results"].as_array().unwrap();
     let expected = json!({
@@ -163,8 +164,10 @@ fn every_mistake_is_a_result_with_its_object_file_and_field() {
         "field": {"path": "spec.shards", "currentValue": 2},
         "file": {"path": "specs/a.yaml", "index": 1},
     });
-    assert_eq!((&results[0], results.len()), (&expected, 2));
+    assert_eq!((&results[0], results.len()), (&expected, 3));
     assert_eq!(results[1]["field"], json!({"path": "spec.version", "currentValue": "7.2"}));
+    let proposal = json!({"path": "spec.placement.zoneSpread", "currentValue": "Requird", "proposedValue": "Required"});
+    assert_eq!(results[2]["field"], proposal);
     assert!(stderr.starts_with("error: spec.shards: 2 is not between 3 and 500\n"), "{stderr}");
     assert!(stderr.contains("ValkeyCluster/sessions in specs/a.yaml"), "{stderr}");
 }

@@ -237,7 +237,7 @@ fn one_of(value: &str, words: &[&str]) -> Result<(), Complaint> {
     if words.contains(&value) {
         return Ok(());
     }
-    Err(Complaint::new(format!("`{value}` is not one of its values"), suggest::one_of(value, words)))
+    Err(suggest::not_one_of(value, words))
 }
 
 fn integer(value: &str, range: &RangeInclusive<i64>) -> Result<(), Complaint> {

@@ -53,8 +53,7 @@ impl Override {
             return problem;
         }
         let message = format!("{}: {}", self.name, problem.complaint.message);
-        let hint = problem.complaint.hint;
-        Problem { path: Path::default(), complaint: Complaint { message, hint }, span: None }
+        Problem { path: Path::default(), complaint: Complaint { message, ..problem.complaint }, span: None }
     }
 }
 

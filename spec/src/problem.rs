@@ -49,13 +49,15 @@ pub struct Complaint {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// The value that was probably meant.
+    pub instead: Option<String>,
 }
 
 impl Complaint {
     /// A complaint that comes with what to do.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         let message = shortened(&message.into(), LONGEST_MESSAGE);
-        Self { message, hint: Some(shortened(&hint.into(), LONGEST_HINT)) }
+        Self { message, hint: Some(shortened(&hint.into(), LONGEST_HINT)), instead: None }
     }
 }
 

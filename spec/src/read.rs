@@ -167,7 +167,7 @@ fn read_document(
         }
         // The schema found nothing wrong and the types did: only possible if the two disagree.
         Err(error) if problems.is_empty() => {
-            let complaint = Complaint { message: error.to_string(), hint: None };
+            let complaint = Complaint { message: error.to_string(), hint: None, instead: None };
             problems.push(Problem { path: Path::default(), complaint, span: Some(root.locate(&Path::default())) });
         }
         Ok(Ok(_)) | Err(_) => {}

@@ -99,7 +99,7 @@ impl Fitting<'_> {
 
     fn text(&mut self, text: &str, span: &Range<usize>, schema: &Json, path: &Path) -> Option<Json> {
         let complaint = match (words_of(schema), schema.get("format").and_then(Json::as_str)) {
-            (Some(words), _) if !words.contains(&text) => Some(not_a_word(text, &words)),
+            (Some(words), _) if !words.contains(&text) => Some(suggest::not_one_of(text, &words)),
             (_, Some(format)) => text::complaint_about(format, text),
             _ => None,
         };
@@ -123,10 +123,6 @@ impl Fitting<'_> {
 
 fn words_of(schema: &Json) -> Option<Vec<&str>> {
     schema.get("enum")?.as_array().map(|words| words.iter().filter_map(Json::as_str).collect())
-}
-
-fn not_a_word(text: &str, words: &[&str]) -> Complaint {
-    Complaint::new(format!("`{text}` is not one of its values"), suggest::one_of(text, words))
 }
 
 fn unknown(key: &str, properties: &Map<String, Json>) -> Complaint {

@@ -1,5 +1,7 @@
 //! "Did you mean".
 
+use crate::problem::Complaint;
+
 /// The candidate that a reader would take `word` for, if there is one.
 pub fn closest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     let word = word.to_ascii_lowercase();
@@ -8,13 +10,19 @@ pub fn closest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Opt
     scored.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, candidate)| candidate)
 }
 
-/// What to write instead of `word` where only `words` are taken.
-pub(crate) fn one_of(word: &str, words: &[&str]) -> String {
-    match (words, closest(word, words.iter().copied())) {
+/// Against `word`, where only `words` are taken.
+pub(crate) fn not_one_of(word: &str, words: &[&str]) -> Complaint {
+    let near = match words {
+        [only] => Some(*only),
+        _ => closest(word, words.iter().copied()),
+    };
+    let hint = match (words, near) {
         ([only], _) => format!("write {only}"),
         (_, Some(near)) => format!("did you mean {near}? It takes {}", words.join(", ")),
         (_, None) => format!("write one of {}", words.join(", ")),
-    }
+    };
+    let instead = near.map(str::to_owned);
+    Complaint { instead, ..Complaint::new(format!("`{word}` is not one of its values"), hint) }
 }
 
 #[cfg(test)]

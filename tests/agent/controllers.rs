@@ -1,5 +1,6 @@
 //! What Flux and Argo CD do with the objects that the documents have people apply, as far as a page waits for it: they fetch, build and
-//! apply, and say when what they have applied is healthy. Their own kinds are known, and nothing else of them is there.
+//! apply, and say when what they have applied is healthy. Their own kinds are known, and nothing else of them is there. What Flux does
+//! stands in `flux.rs`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -71,12 +72,12 @@ impl Workshop {
     }
 
     /// An object, as `kubectl get` says it.
-    fn get(&self, words: &str) -> Result<Value, String> {
+    pub(crate) fn get(&self, words: &str) -> Result<Value, String> {
         serde_json::from_str(&self.sh(&format!("kubectl get {words} --output json"))?)
             .map_err(|error| error.to_string())
     }
 
-    fn apply(&self, manager: &str, objects: &str) -> Result<(), String> {
+    pub(crate) fn apply(&self, manager: &str, objects: &str) -> Result<(), String> {
         let file = self.folder.join(format!(".{manager}.yaml"));
         fs::write(&file, objects).unwrap();
         self.sh(&format!(
@@ -86,7 +87,7 @@ impl Workshop {
         .map(drop)
     }
 
-    fn say(&self, object: &str, status: &Value) -> Result<(), String> {
+    pub(crate) fn say(&self, object: &str, status: &Value) -> Result<(), String> {
         let patch = json!({"status": status});
         self.sh(&format!("kubectl patch {object} --subresource status --type merge --patch '{patch}'")).map(drop)
     }
@@ -117,31 +118,6 @@ pub(crate) fn kind(group: &str, version: &str, kind: &str, scope: &str) -> Strin
         "spec": {"group": group, "scope": scope, "names": {"kind": kind, "plural": plural}, "versions": [version]},
     })
     .to_string()
-}
-
-/// What Flux does for the Kustomization of the clusters: what its source has, with its patches, is applied, and waited for.
-pub(crate) fn flux(workshop: &Workshop) -> Result<(), String> {
-    let named = "kustomization/valkey-clusters --namespace flux-system";
-    let object = workshop.get(named)?;
-    let spec = &object["spec"];
-    let source = spec["sourceRef"]["kind"].as_str().unwrap_or_default();
-    let found = workshop.get(&format!("{source}/valkey-clusters --namespace flux-system"))?;
-    let build = tempfile::tempdir().unwrap();
-    let artifact = build.path().join("artifact");
-    if let Some(tag) = found["spec"]["ref"]["tag"].as_str() {
-        copy(&workshop.folder.join(".registry").join(tag), &artifact)?;
-    } else {
-        let branch = found["spec"]["ref"]["branch"].as_str().unwrap_or_default();
-        workshop.sh(&format!("git clone --quiet --branch {branch} ../origin.git {}", artifact.display()))?;
-    }
-    let path = Path::new("artifact").join(spec["path"].as_str().unwrap_or_default());
-    let kustomization = json!({"resources": [path], "patches": spec["patches"]});
-    fs::write(build.path().join("kustomization.yaml"), kustomization.to_string()).unwrap();
-    workshop.apply("kustomize-controller", &workshop.sh(&format!("kustomize build {}", build.path().display()))?)?;
-    let ready = if workshop.is_healthy("shop")? { "True" } else { "Unknown" };
-    let generation = &object["metadata"]["generation"];
-    let condition = json!({"type": "Ready", "status": ready, "observedGeneration": generation});
-    workshop.say(named, &json!({"observedGeneration": generation, "conditions": [condition]}))
 }
 
 /// What Argo CD does for the Application: what the plugin's own command makes of a copy of its folder, or the files that stand there.

@@ -7,7 +7,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use serde_json::{Value, json};
 use support::{root, small_with};
 
-use crate::controllers::{Controller, Workshop, argo_cd, copy, flux, kind};
+use crate::controllers::{Controller, Workshop, argo_cd, copy, kind};
+use crate::flux::flux;
 use crate::story::Story;
 use crate::wait::wait;
 
@@ -130,11 +131,9 @@ expr "$revision" : '.*@sha1:[0-9a-f]\{40\}$' >/dev/null
 cp -r "$path" "$HOME/.registry/${url##*:}"
 "#;
 
-#[test]
-fn with_flux() {
-    // Only for the room that its servers take: the page makes the cluster.
-    let story = Story::prepare(small_with(&[]));
-    let workshop = workshop(&story);
+/// A page's folder with a repository of specs, and Flux at work on its kinds.
+fn with_flux_at_work(story: &Story) -> (Workshop, Controller) {
+    let workshop = workshop(story);
     with_repository(&workshop, "specs");
     let program = workshop.programs.join("flux");
     fs::write(&program, PUSH).unwrap();
@@ -143,17 +142,50 @@ fn with_flux() {
         kind("kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "Namespaced"),
         kind("source.toolkit.fluxcd.io", "v1", "GitRepository", "Namespaced"),
         kind("source.toolkit.fluxcd.io", "v1", "OCIRepository", "Namespaced"),
+        // Beside the definition stand roles that the pocket knows nothing of.
+        kind("rbac.authorization.k8s.io", "v1", "ClusterRole", "Cluster"),
         namespace("flux-system"),
     ] {
         story.pocket().apply(&object).unwrap();
     }
     let here = workshop.clone();
-    let _flux = Controller::begin(move || flux(&here));
+    (workshop, Controller::begin(move || flux(&here)))
+}
+
+#[test]
+fn with_flux() {
+    // Only for the room that its servers take: the page makes the cluster.
+    let story = Story::prepare(small_with(&[]));
+    let (workshop, _flux) = with_flux_at_work(&story);
     let said = walk(&workshop, &script("flux.md"));
     assert!(said.contains("rendered is rendered from") && said.contains("condition met"), "{said}");
     is_told_to_be_well(&said);
     let set = story.pocket().get("/apis/apps/v1/namespaces/shop/statefulsets/sessions").unwrap();
     assert_eq!(set["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/prune"], "Disabled");
+}
+
+#[test]
+fn with_flux_in_stages_and_the_custom_resource() {
+    // Only for the room that its servers take: the page makes the cluster.
+    let story = Story::prepare(small_with(&[]));
+    let (workshop, _flux) = with_flux_at_work(&story);
+    let page = fs::read_to_string(root().join("docs/flux.md")).unwrap();
+    let flags = ["--layout=staged", "--desired-state=custom-resource"];
+    assert!(flags.iter().all(|flag| page.contains(&format!("RENDER_FLAGS={flag}"))));
+    let whole = script("flux.md");
+    let (before, _) = whole.split_once("kubectl apply -f deploy/flux/oci.yaml\n").unwrap();
+    let depends = "sed -i 's/^  - name: valkey-base$/&\\n  - name: valkey-custom-resource/' deploy/flux/staged.yaml";
+    let script = format!(
+        "export RENDER_FLAGS='{}'\n{before}{depends}\n\
+         kubectl apply -f deploy/flux/custom-resource.yaml -f deploy/flux/staged.yaml\n\
+         kubectl wait kustomizations --all --namespace flux-system --for=condition=Ready --timeout 5m\n\
+         kubectl wait --for=condition=Ready valkeycluster/sessions --namespace shop --timeout 1s\n",
+        flags.join(" ")
+    );
+    let said = walk(&workshop, &script);
+    for name in ["valkey-base", "valkey-clusters", "valkey-observability", "valkey-custom-resource"] {
+        assert!(said.contains(&format!("{name} condition met")), "{said}");
+    }
 }
 
 /// As much of an installation of Argo CD as the plugin is added to.

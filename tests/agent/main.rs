@@ -19,6 +19,7 @@ mod disks;
 mod documents;
 mod each_write;
 mod elsewhere;
+mod flux;
 mod forming;
 mod halted;
 mod killed;

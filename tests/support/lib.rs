@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cel::{Context, Program};
 use render::Manifest;
 use serde_json::{Value, json};
 use spec::Cluster;
@@ -122,4 +123,26 @@ pub fn kstatus(object: &Value) -> &'static str {
     } else {
         "Current"
     }
+}
+
+/// What Flux takes an object for, by the entry of `healthCheckExprs` that is for its kind: the first of the expressions that holds, and
+/// `InProgress` where none does. One that cannot be evaluated does not hold.
+///
+/// <https://fluxcd.io/flux/components/kustomize/kustomizations/#health-check-expressions>
+///
+/// # Panics
+/// When an expression is none.
+#[must_use]
+#[allow(clippy::expect_used, reason = "what is tried has to be an expression")]
+pub fn flux_health(expressions: &Value, object: &Value) -> &'static str {
+    let mut context = Context::default();
+    for field in ["metadata", "spec", "status"] {
+        context.add_variable(field, &object[field]).expect("what JSON can say");
+    }
+    let holds = |name: &str| {
+        let program = expressions[name].as_str().map(|text| Program::compile(text).expect("an expression"));
+        program.is_some_and(|program| program.execute(&context).is_ok_and(|value| value == true.into()))
+    };
+    let named = [("inProgress", "InProgress"), ("failed", "Failed"), ("current", "Current")];
+    named.into_iter().find(|(name, _)| holds(name)).map_or("InProgress", |(_, health)| health)
 }

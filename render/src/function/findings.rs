@@ -65,7 +65,9 @@ impl Finding {
         ];
         if !self.problem.path.is_empty() {
             let path = ("path", text(self.problem.path.to_string()));
-            fields.push(("field", map([Some(path), self.value.clone().map(|value| ("currentValue", value))])));
+            let current = self.value.clone().map(|value| ("currentValue", value));
+            let proposed = self.problem.complaint.instead.clone().map(|value| ("proposedValue", text(value)));
+            fields.push(("field", map([Some(path), current, proposed])));
         }
         if let Some((path, index)) = &self.file {
             let index = index.parse().ok().map(|index| ("index", Tree::Integer(index)));

@@ -210,13 +210,15 @@ fn the_desired_state_is_a_custom_resource_where_plugin_or_application_say_so() {
 fn the_same_comes_out_whatever_argo_cd_says_that_is_no_part_of_the_spec() {
     let argo = Argo::new();
     let expected = argo.generate(&generating("shop")).unwrap().stdout;
-    let others: [Environment; 6] = [
+    let empty = r#"[{"name":"specs","array":[]},{"name":"config","map":{}}]"#;
+    let others: [Environment; 7] = [
         vec![("ARGOCD_APP_REVISION", "ffffffffffffffffffffffffffffffffffffffff".to_owned())],
         vec![("KUBE_VERSION", String::new()), ("KUBE_API_VERSIONS", String::new())],
         vec![("ARGOCD_APP_NAMESPACE", String::new())],
         vec![("ARGOCD_APP_PARAMETERS", String::new())],
         vec![("ARGOCD_APP_PARAMETERS", "null".to_owned()), ("ARGOCD_ENV_SHARDS", "5".to_owned())],
         vec![("ARGOCD_APP_PARAMETERS", "[]".to_owned()), ("PARAM_SHARDS", "5".to_owned())],
+        vec![("ARGOCD_APP_PARAMETERS", empty.to_owned())],
     ];
     for other in others {
         let environment = generating("shop").into_iter().chain(other.clone()).collect();

@@ -173,6 +173,9 @@ fn whoever_is_out_of_time_is_ended() {
     argo.server.deadline = Duration::from_millis(200);
     let failure = argo.generate(&generating("shop")).unwrap_err();
     assert!(failure.contains("signal: 15 (SIGTERM)"), "{failure}");
+    argo.server.plugin = shipped().generating_by("trap '' TERM; while :; do sleep 1; done");
+    let failure = argo.generate(&generating("shop")).unwrap_err();
+    assert!(failure.contains("signal: 9 (SIGKILL)"), "{failure}");
 }
 
 /// It has no work to finish and nothing to put in order: it ends when it is told to, in the middle of whatever it does.

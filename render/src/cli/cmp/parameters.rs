@@ -204,14 +204,14 @@ impl Parameters {
         let Given { array: Some(files), string: None, map: None, .. } = given else {
             return Err(Complaint::new("takes a list", "set its array to files or folders of specs"));
         };
-        if files.is_empty() {
-            return Err(Complaint::new("names no file", "remove it, to render all specs of the Application's folder"));
-        }
         if let Some(file) = files.iter().find(|file| !is_inside(file)) {
             let message = format!("`{file}` is not a file or folder inside of the Application's folder");
             return Err(Complaint::new(message, "write its path from there, without `..`"));
         }
-        self.specs = files;
+        // A list that somebody has emptied says no more than one that is not there.
+        if !files.is_empty() {
+            self.specs = files;
+        }
         Ok(())
     }
 
@@ -236,7 +236,7 @@ pub(crate) fn specs_of(text: &str) -> String {
 }
 
 fn said_of(name: &str, complaint: Complaint) -> Complaint {
-    Complaint { message: format!("parameter `{name}`: {}", complaint.message), hint: complaint.hint }
+    Complaint { message: format!("parameter `{name}`: {}", complaint.message), ..complaint }
 }
 
 fn unknown(name: &str) -> Complaint {

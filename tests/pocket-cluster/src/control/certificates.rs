@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::json::{entry, is_leaving, items, name, namespace, number, set, set_condition, text};
+use crate::json::{condition, entry, is_leaving, items, name, namespace, number, set, set_condition, text};
 use crate::store::Key;
 
 /// Where the Secret says what it was issued for.
@@ -33,6 +33,9 @@ fn keep(cluster: &Cluster, certificate: &Value) {
     };
     let wants_renewal = crate::json::is_true(certificate, "Issuing");
     if !wants_renewal && cluster.store.get(&key).is_some_and(|secret| is_current(&secret)) {
+        if !is_observed(certificate) {
+            report(cluster, certificate, revision);
+        }
         return;
     }
     match secret_data(cluster, &names) {
@@ -68,15 +71,23 @@ fn write_secret(cluster: &Cluster, certificate: &Value, key: &Key, names: &str, 
     }
 }
 
+/// Whether what is said of it is said of its spec as it is now.
+fn is_observed(certificate: &Value) -> bool {
+    let ready = condition(certificate, "Ready");
+    ready.is_some_and(|ready| number(ready, "/observedGeneration") == number(certificate, "/metadata/generation"))
+}
+
 fn report(cluster: &Cluster, certificate: &Value, revision: i64) {
+    let of = number(certificate, "/metadata/generation");
     cluster.store.edit(&Key::of("certificates.cert-manager.io", certificate), |certificate| {
         set(certificate, "/status/revision", revision);
-        let message = "Certificate is up to date and has not expired";
-        set_condition(certificate, json!({"type": "Ready", "status": "True", "reason": "Ready", "message": message}));
-        let message = "The certificate has been issued";
-        set_condition(
-            certificate,
-            json!({"type": "Issuing", "status": "False", "reason": "Issued", "message": message}),
-        );
+        for (kind, status, reason, message) in [
+            ("Ready", "True", "Ready", "Certificate is up to date and has not expired"),
+            ("Issuing", "False", "Issued", "The certificate has been issued"),
+        ] {
+            let said =
+                json!({"type": kind, "status": status, "reason": reason, "message": message, "observedGeneration": of});
+            set_condition(certificate, said);
+        }
     });
 }

@@ -37,10 +37,23 @@ pub(super) fn decide(situation: &Situation<'_>, layout: &Layout, draft: &mut Dra
     if halted || !draft.is_calm() {
         return;
     }
-    let shards = eligible(situation, layout);
-    for shard in shards {
-        restart_one(situation, layout, shard, draft);
+    let (last, others): (Vec<_>, Vec<_>) =
+        eligible(situation, layout).into_iter().partition(|shard| is_primary_left(situation, shard));
+    last.into_iter().for_each(|shard| restart_one(situation, layout, shard, draft));
+    for shard in others {
+        // A pod that ends and starts takes time of the processors, for which clients wait while writes are held back.
+        if draft.has_vote() {
+            draft.wait(Scope::Shard(shard.number), Waiting::Rest, situation.now + WHILE);
+        } else {
+            restart_one(situation, layout, shard, draft);
+        }
     }
+}
+
+/// Whether of the pods of a shard only its primary has yet to restart.
+fn is_primary_left(situation: &Situation<'_>, shard: &Shard) -> bool {
+    let mut old = serving(situation, shard).filter(|(_, _, pod)| pod.template == Template::Old);
+    old.all(|(_, id, _)| shard.head == Some(id))
 }
 
 /// Pods on an old template that do not run have nothing to lose by a restart, whatever else is open: that is how a bad template is

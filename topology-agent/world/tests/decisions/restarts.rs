@@ -31,6 +31,20 @@ fn primaries_that_have_to_restart_hand_over_one_after_the_other() {
 }
 
 #[test]
+fn no_pod_restarts_while_writes_are_held_back() {
+    let mut view = at_rest();
+    // The primary of the first shard is its last; in the second, the replica comes first.
+    for pod in [0, 2, 3] {
+        view.pods.get_mut(&Ordinal(pod)).unwrap().template = Template::Old;
+    }
+    let plan = decide(&view);
+    assert!(plan.steps().iter().all(Step::is_vote) && plan.steps().len() == 1, "{plan:?}");
+    assert!(plan.matters().iter().any(|matter| matter.to_string() == "shard 1: waiting, other work goes first"));
+    view.pods.get_mut(&Ordinal(0)).unwrap().template = Template::Current;
+    assert_eq!(told(&decide(&view)), ["restart pod 3"]);
+}
+
+#[test]
 fn a_pod_that_is_being_taken_down_is_not_restarted_again() {
     let restarts = |terminating| {
         let mut view = at_rest();
