@@ -11,7 +11,7 @@ use planner::{Desired, Step, Time, View};
 use spec::{Cluster, ClusterName, names};
 
 use crate::access::{AccessError, Secrets};
-use crate::kubernetes::{Actions, Cache, Leadership, PodFacts, Source, Written};
+use crate::kubernetes::{Actions, ApiError, Cache, Leadership, PodFacts, Source, Written};
 use crate::look::Servers;
 use crate::perform::{Outcome, Performer};
 use crate::repeats::{Repeats, versions};
@@ -52,6 +52,9 @@ pub enum Blind {
     /// The password or the certificates are of no use.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// What there is may not be seen any more; what was seen may be long over.
+    #[error("Kubernetes does not say what there is: {0}; apply what valkey-render renders")]
+    Refused(ApiError),
 }
 
 impl Blind {
@@ -60,7 +63,7 @@ impl Blind {
     pub const fn is_passing(&self) -> bool {
         match self {
             Self::NoDesired(_) | Self::NoSet(_) => true,
-            Self::OddDesired(_) => false,
+            Self::OddDesired(_) | Self::Refused(_) => false,
             Self::Access(error) => error.is_passing(),
         }
     }
@@ -102,6 +105,9 @@ impl Agent {
     /// # Errors
     /// What should be, or how to get in, is not known.
     pub async fn look(&mut self) -> Result<Sighting, Blind> {
+        if let Some(refusal) = self.cache.refusal() {
+            return Err(Blind::Refused(refusal));
+        }
         let written = self.cache.desired().ok_or_else(|| Blind::NoDesired(self.cache.desired_name()))?;
         let (revision, template) = (written.revision.clone(), written.template.clone());
         let wanted = self.wanted(written)?;

@@ -42,7 +42,10 @@ const FAILED: u8 = 3;
 /// Runs the program.
 #[must_use]
 pub fn start() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
     // One thread is enough: nearly all time is spent waiting for answers.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -61,10 +64,10 @@ async fn obey(command: Command) -> Result<ExitCode, CommandError> {
             run::run(client, &place.cluster, place.source(), folders(&place), identity, port).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Plan { place } => Ok(plan::plan(&look(&place).await?)),
+        Command::Plan { place } => plan::plan(&look(&place).await?),
         Command::Status { place, output } => status::status(&look(&place).await?, output),
         Command::Doctor { from } => doctor::doctor(&from),
-        Command::Check { place } => Ok(check::check(&look(&place).await?)),
+        Command::Check { place } => check::check(&look(&place).await?),
     }
 }
 
@@ -80,6 +83,13 @@ async fn look(place: &Place) -> Result<Sighting, CommandError> {
 /// Where there is no kubeconfig, only a pod has a way to the API server.
 fn is_inside() -> bool {
     Kubeconfig::read().is_err()
+}
+
+/// Help and version are what was asked for. A mistake in the words is no answer of a command, some of which end with 2.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Whom it cannot be told, it cannot be told either that it was not.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
 }
 
 #[allow(clippy::print_stderr, reason = "the one place where a command says why it failed")]
@@ -110,5 +120,17 @@ fn log(level: LevelFilter, format: LogFormat) {
     match format {
         LogFormat::Text => logs.init(),
         LogFormat::Json => logs.json().init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_in_the_words_is_no_answer_of_a_command() {
+        let code = |words: &[&str]| format!("{:?}", usage(&Arguments::try_parse_from(words).unwrap_err()));
+        assert_eq!(code(&["agent", "plan", "--clutser", "a"]), format!("{:?}", ExitCode::from(3)));
+        assert_eq!(code(&["agent", "--help"]), format!("{:?}", ExitCode::SUCCESS));
     }
 }

@@ -84,8 +84,9 @@ impl<'a> Case<'a> {
     /// A node counts as down once most of those that vote say so.
     fn quorum(&self) -> Vec<Finding> {
         let owners = self.owners();
+        let has_vote = |dump: &Dump| self.own.get(&dump.table.myself).is_some_and(|own| !own.slots.is_empty());
         let doubted = |id: &NodeId| {
-            let votes = self.rows().filter(|(dump, row)| row.id == *id && dump.table.myself != *id);
+            let votes = self.rows().filter(|(dump, row)| row.id == *id && dump.table.myself != *id && has_vote(dump));
             let (bad, all) =
                 votes.fold((0, 0), |(bad, all), (_, row)| (bad + usize::from(row.health != Health::Fine), all + 1));
             all > 0 && bad * 2 > all
@@ -211,13 +212,14 @@ mod tests {
         [("a", A, rows.clone()), ("b", B, rows.clone()), ("c", C, rows)]
     }
 
+    fn dump((name, id, rows): &(&str, &str, [String; 3])) -> Dump {
+        let own =
+            |row: &String| if row.starts_with(id) { row.replace(" master", " myself,master") } else { row.clone() };
+        let text = rows.iter().map(own).collect::<Vec<_>>().join("\n");
+        Dump { name: (*name).to_owned(), table: Table::read(&text, |_| None).unwrap() }
+    }
+
     fn findings(dumps: &[(&str, &str, [String; 3])]) -> Vec<String> {
-        let dump = |(name, id, rows): &(&str, &str, [String; 3])| {
-            let own =
-                |row: &String| if row.starts_with(id) { row.replace(" master", " myself,master") } else { row.clone() };
-            let text = rows.iter().map(own).collect::<Vec<_>>().join("\n");
-            Dump { name: (*name).to_owned(), table: Table::read(&text, |_| None).unwrap() }
-        };
         examine(&dumps.iter().map(dump).collect::<Vec<_>>()).into_iter().map(|finding| finding.what).collect()
     }
 
@@ -270,5 +272,28 @@ mod tests {
                 .for_each(|row| *row = row.replace(" master", " master,fail?"));
         }
         assert_eq!(findings(&dumps), ["2 of 3 primaries are down for most others: b, c"]);
+    }
+
+    /// Cut off with its replicas, one primary is outvoted by the two others, however many follow it.
+    #[test]
+    fn only_primaries_with_slots_vote() {
+        let doubts = |rows: &[String; 3], mine: &[&str]| {
+            let doubted = |row: &String| !mine.iter().any(|id| row.starts_with(id));
+            rows.clone().map(|row| if doubted(&row) { row.replace(" master", " master,fail?") } else { row })
+        };
+        let mut dumps = sound().to_vec();
+        dumps[0].2 = doubts(&dumps[0].2, &[A]);
+        for dump in &mut dumps[1..] {
+            dump.2 = doubts(&dump.2, &[B, C]);
+        }
+        let replicas = ["d", "e", "f"].map(|digit| (digit, digit.repeat(40)));
+        let mut read: Vec<Dump> = dumps.iter().map(dump).collect();
+        for (name, id) in replicas {
+            let own = format!("{id} 10.0.0.7:6379@16379 myself,slave {A} 0 0 1 connected");
+            let text = [&dumps[0].2[..], &[own]].concat().join("\n");
+            read.push(Dump { name: name.to_owned(), table: Table::read(&text, |_| None).unwrap() });
+        }
+        let found: Vec<String> = examine(&read).into_iter().map(|finding| finding.what).collect();
+        assert!(found.contains(&"1 of 3 primaries are down for most others: a".to_owned()), "{found:?}");
     }
 }

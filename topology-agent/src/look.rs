@@ -23,6 +23,8 @@ const IMPATIENT: Duration = Duration::from_millis(500);
 const PATIENT_EVERY: u32 = 4;
 /// How long a server that was behind with its certificate is left before it is connected to anew, to see what it shows by then.
 const RENEWAL: Duration = Duration::from_secs(30);
+/// How long one that could not be connected to in time is not tried again.
+const HANGING: Duration = Duration::from_secs(2);
 /// How long a count of stray keys is relied upon.
 const RECOUNTED: Duration = Duration::from_mins(5);
 
@@ -59,9 +61,17 @@ struct State {
     connection: Option<(Arc<Connection>, Instant)>,
     /// How many looks in a row it gave no answer to.
     silent: u32,
-    /// When it last answered.
+    /// When it last answered, or was first asked if it never has.
     answered: Time,
     counted: Option<Counted>,
+    /// When it was last waited for in vain until a connection would come about.
+    in_vain: Option<Instant>,
+}
+
+impl State {
+    fn since(answered: Time) -> Self {
+        Self { answered, ..Self::default() }
+    }
 }
 
 /// Stray keys are counted anew when what they depend on has changed, as long as there are any, and after a while: people may move keys
@@ -92,7 +102,14 @@ impl Contact {
         {
             return Ok(Arc::clone(connection));
         }
-        let connection = Arc::new(self.connect().await?);
+        // Many may want to talk to one that hangs: they wait for it together, not one after the other.
+        if state.in_vain.is_some_and(|since| since.elapsed() < HANGING) {
+            return Err(AskError::TimedOut);
+        }
+        let begun = Instant::now();
+        let connected = self.connect().await;
+        state.in_vain = (connected.is_err() && begun.elapsed() > HANGING / 2).then(Instant::now);
+        let connection = Arc::new(connected?);
         state.connection = Some((Arc::clone(&connection), Instant::now()));
         state.counted = None;
         Ok(connection)
@@ -207,7 +224,7 @@ impl Servers {
         pods: Vec<PodFacts>,
         now: Time,
     ) -> Look {
-        self.keep_contacts(cluster, access, &pods);
+        self.keep_contacts(cluster, access, &pods, now).await;
         let (cluster, domain) = (cluster.name.as_str(), names::nodes_domain(cluster));
         let mut wanted = Wanted { desired, cluster, domain: &domain, now, trusting: true };
         let look = self.look_once(&wanted, scale, pods.clone()).await;
@@ -234,8 +251,9 @@ impl Servers {
         gathered.look
     }
 
-    /// A contact for every pod whose process runs; those of other pods, or with other ways in, are dropped.
-    fn keep_contacts(&mut self, cluster: &Cluster, access: &Access, pods: &[PodFacts]) {
+    /// A contact for every pod whose process runs; those of other pods, or with other ways in, are dropped. When a process last answered
+    /// is known whatever the way in.
+    async fn keep_contacts(&mut self, cluster: &Cluster, access: &Access, pods: &[PodFacts], now: Time) {
         let mut kept = BTreeMap::new();
         for facts in pods.iter().filter(|facts| facts.runs) {
             let Some(address) = facts.pod.address else { continue };
@@ -243,13 +261,18 @@ impl Servers {
             let tls = access.tls.as_ref().map(|tls| (name, Arc::clone(tls)));
             let (password, former_password) = (access.password.clone(), access.former_password.clone());
             let endpoint = Endpoint { address, port: names::CLIENT_PORT, tls, password, former_password };
-            let known = self.contacts.remove(&facts.ordinal);
-            let same = known.filter(|known| known.uid == facts.pod.uid && known.endpoint.is_same(&endpoint));
+            let known = self.contacts.remove(&facts.ordinal).filter(|known| known.uid == facts.pod.uid);
+            let answered = match &known {
+                Some(known) => known.state.lock().await.answered,
+                None => now,
+            };
             let fresh = || {
                 let (pod, uid, route) =
                     (names::pod(&cluster.name, facts.ordinal.0), Arc::clone(&facts.pod.uid), self.route.clone());
-                Arc::new(Contact { pod, uid, route, endpoint, state: Mutex::default() })
+                let state = Mutex::new(State::since(answered));
+                Arc::new(Contact { pod, uid, route, endpoint: endpoint.clone(), state })
             };
+            let same = known.filter(|known| known.endpoint.is_same(&endpoint));
             kept.insert(facts.ordinal, same.unwrap_or_else(fresh));
         }
         self.contacts = kept;
@@ -307,5 +330,44 @@ fn sight(error: &AskError) -> Sight {
         | AskError::Hindered(_)
         | AskError::Refused(_)
         | AskError::Odd { .. } => Sight::Silent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What answered, and was found with another way in a while later, by an agent of which one Secret has changed.
+    #[tokio::test]
+    async fn a_server_is_known_to_be_silent_only_since_it_was_asked() {
+        let text = "apiVersion: valkey-gitops.dev/v1alpha1\nkind: ValkeyCluster\nmetadata: {name: a, namespace: b}\n\
+                    spec: {version: \"9.1\", tls: {disabled: true}, auth: {disabled: true}}";
+        let cluster = spec::read(text, None).unwrap().remove(0).cluster;
+        let pod = planner::Pod {
+            uid: "pod".into(),
+            template: planner::Template::Current,
+            place: planner::Place::default(),
+            address: Some([127, 0, 0, 1].into()),
+            unready: None,
+            answered: Time::default(),
+            terminating: false,
+            labels: planner::Labels::default(),
+            volume: None,
+            memory_limit: None,
+            sight: Sight::Down,
+        };
+        let pods = [PodFacts { ordinal: Ordinal(0), pod, runs: true }];
+        let mut servers = Servers::by(Route::Straight);
+        let access = |password: &str| Access { password: Some(password.to_owned()), former_password: None, tls: None };
+        let mut since = Vec::new();
+        for (password, now) in [("one", 1_000), ("one", 2_000), ("two", 3_000)] {
+            servers.keep_contacts(&cluster, &access(password), &pods, Time(now)).await;
+            since.push(servers.contact(Ordinal(0)).unwrap().state.lock().await.answered);
+        }
+        assert_eq!(since, [Time(1_000); 3]);
+        let mut other = pods.clone();
+        other[0].pod.uid = "another".into();
+        servers.keep_contacts(&cluster, &access("two"), &other, Time(4_000)).await;
+        assert_eq!(servers.contact(Ordinal(0)).unwrap().state.lock().await.answered, Time(4_000));
     }
 }

@@ -45,7 +45,7 @@ pub struct Pod {
     pub address: Option<IpAddr>,
     /// Since when Kubernetes has not found it ready, however often its container started anew meanwhile; none while it is ready.
     pub unready: Option<Time>,
-    /// When its server last answered, as far as anybody remembers; the beginning of time if it never did.
+    /// When its server last answered, as far as anybody remembers; when it was first asked if it never has.
     pub answered: Time,
     /// Whether Kubernetes is taking it down.
     pub terminating: bool,

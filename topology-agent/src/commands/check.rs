@@ -7,6 +7,8 @@ use planner::laws::check_round;
 use planner::{Plan, SLOTS, Survey, View, survey};
 use spec::Spread;
 
+use super::print;
+use crate::cli::CommandError;
 use crate::sighting::Sighting;
 
 /// A point, and what is wrong about it, if anything is.
@@ -16,18 +18,21 @@ struct Point {
 }
 
 /// Prints each point; 0 if all hold, 1 if one does not.
-pub(crate) fn check(sighting: &Sighting) -> ExitCode {
+///
+/// # Errors
+/// They cannot be printed.
+pub(crate) fn check(sighting: &Sighting) -> Result<ExitCode, CommandError> {
     let points = points(sighting);
-    points.iter().for_each(print);
-    if points.iter().all(|point| point.wrong.is_empty()) { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    print(points.iter().flat_map(told))?;
+    let sound = points.iter().all(|point| point.wrong.is_empty());
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-#[allow(clippy::print_stdout, reason = "what the command is for")]
-fn print(point: &Point) {
+fn told(point: &Point) -> Vec<String> {
     if point.wrong.is_empty() {
-        println!("ok    {}", point.name);
+        return vec![format!("ok    {}", point.name)];
     }
-    point.wrong.iter().for_each(|wrong| println!("FAIL  {}: {wrong}", point.name));
+    point.wrong.iter().map(|wrong| format!("FAIL  {}: {wrong}", point.name)).collect()
 }
 
 fn points(sighting: &Sighting) -> Vec<Point> {

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::print;
 use crate::cli::CommandError;
-use crate::diagnosis::{Dump, examine};
+use crate::diagnosis::{Dump, Finding, examine};
 use crate::valkey::{OddTable, Table};
 
 /// Why a dump cannot be read.
@@ -35,21 +36,19 @@ pub enum DumpError {
 /// Prints what is wrong, and what to do about it in which order; 0 if nothing is, 1 if something is.
 ///
 /// # Errors
-/// A dump cannot be read.
+/// A dump cannot be read, or nothing can be printed.
 pub(crate) fn doctor(folder: &Path) -> Result<ExitCode, CommandError> {
     let findings = examine(&dumps(folder)?);
-    print(&findings);
+    print(told(&findings))?;
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-#[allow(clippy::print_stdout, reason = "what the command is for")]
-fn print(findings: &[crate::diagnosis::Finding]) {
+fn told(findings: &[Finding]) -> Vec<String> {
     if findings.is_empty() {
-        println!("nothing is wrong by these dumps");
+        return vec!["nothing is wrong by these dumps".to_owned()];
     }
-    for (number, finding) in (1..).zip(findings) {
-        println!("{number}. {}\n   {}", finding.what, finding.remedy);
-    }
+    let numbered = (1..).zip(findings);
+    numbered.map(|(number, finding)| format!("{number}. {}\n   {}", finding.what, finding.remedy)).collect()
 }
 
 fn dumps(folder: &Path) -> Result<Vec<Dump>, DumpError> {

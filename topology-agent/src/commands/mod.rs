@@ -6,6 +6,8 @@ pub(crate) mod plan;
 pub(crate) mod run;
 pub(crate) mod status;
 
+use std::io::{self, ErrorKind, Write};
+
 use kube::Client;
 use spec::ClusterName;
 
@@ -27,4 +29,11 @@ pub(crate) async fn one_look(
     let mut agent = Agent::new(client, cluster, source, secrets, route, Leadership::never());
     agent.cache().ready().await?;
     Ok(agent.look().await?)
+}
+
+/// Prints lines. Whoever reads no further has read enough.
+fn print(lines: impl IntoIterator<Item = String>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let printed = lines.into_iter().try_for_each(|line| writeln!(out, "{line}")).and_then(|()| out.flush());
+    printed.or_else(|error| if error.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use planner::{Ordinal, Shard, survey};
 use spec::names;
 
+use super::print;
 use crate::arguments::OutputFormat;
 use crate::cli::CommandError;
 use crate::report::stand;
@@ -15,7 +16,7 @@ const HEAD: [&str; 6] = ["SHARD", "PRIMARY", "COUNT", "KEYS", "REPLICAS", "SLOTS
 /// Prints how the cluster stands.
 ///
 /// # Errors
-/// It cannot be written as JSON, which does not happen.
+/// It cannot be printed.
 pub(crate) fn status(sighting: &Sighting, format: OutputFormat) -> Result<ExitCode, CommandError> {
     let survey = survey(&sighting.wanted.desired, &sighting.look.view, sighting.now);
     let status = stand(sighting, &survey);
@@ -23,13 +24,8 @@ pub(crate) fn status(sighting: &Sighting, format: OutputFormat) -> Result<ExitCo
         OutputFormat::Json => serde_json::to_string_pretty(&status).map_err(std::io::Error::other)?,
         OutputFormat::Table => table(sighting, &status.summary, &survey.shards),
     };
-    print(&text);
+    print([text])?;
     Ok(ExitCode::SUCCESS)
-}
-
-#[allow(clippy::print_stdout, reason = "what the command is for")]
-fn print(text: &str) {
-    println!("{text}");
 }
 
 fn table(sighting: &Sighting, summary: &str, shards: &[Shard]) -> String {

@@ -167,6 +167,12 @@ impl Cache {
         self.watches.iter().all(Standing::is_current)
     }
 
+    /// Why a watch is broken, if that will not pass by itself.
+    #[must_use]
+    pub fn refusal(&self) -> Option<ApiError> {
+        self.watches.iter().filter(|watch| !watch.is_current()).find_map(Standing::refusal)
+    }
+
     /// The version of an object, as it was last told.
     pub(crate) fn version(&self, changed: Changed) -> Option<String> {
         match changed {

@@ -68,6 +68,15 @@ impl Publisher {
     }
 }
 
+/// One who has not seen anything yet knows no better than who has told before: what was told stays, beside what is wrong now.
+fn beside(status: Status, before: &Status) -> Status {
+    if !status.selector.is_empty() {
+        return status;
+    }
+    let observed_generation = status.observed_generation.max(before.observed_generation);
+    Status { observed_generation, summary: status.summary, conditions: status.conditions, ..before.clone() }
+}
+
 /// Where the status stands.
 enum Place {
     Map(Api<ConfigMap>),
@@ -112,6 +121,7 @@ impl Writer {
             None => (self.present(report.owner.as_ref()).await?, Instant::now()),
         };
         let Report { status, revision, owner } = report;
+        let status = beside(status, &before);
         let status = status.since(&before, &Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         if status != before {
             self.written = Some((Report { status: before, revision: revision.clone(), owner: owner.clone() }, since));
@@ -184,5 +194,21 @@ impl Writer {
         let labels = [(names::CLUSTER_LABEL, self.cluster.as_str()), (names::COMPONENT_LABEL, names::AGENT)];
         map.metadata.labels = Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
         map
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_that_begins_blind_leaves_what_was_known() {
+        let known =
+            Status { observed_generation: 7, served_slots: 16_384, selector: "a=b".to_owned(), ..Status::default() };
+        let blind = Status { summary: "the password is missing".to_owned(), ..Status::default() };
+        let told = beside(blind.clone(), &known);
+        assert_eq!(told, Status { summary: blind.summary, ..known.clone() });
+        let seen = Status { observed_generation: 8, selector: "a=b".to_owned(), ..Status::default() };
+        assert_eq!(beside(seen.clone(), &known), seen);
     }
 }

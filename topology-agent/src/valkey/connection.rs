@@ -1,7 +1,7 @@
 //! One connection to one server. The client library is named here and nowhere else.
 //!
-//! A connection serves until anything but a refusal comes of a command; then it is dropped, for the library may go on without
-//! noticing that the other side is gone. No command is ever sent twice, and none touches a key: one `CLUSTERDOWN` would end it.
+//! A connection serves until a command has no answer; then it is dropped, for the library may go on without noticing that the other
+//! side is gone. No command is ever sent twice, and none touches a key: one `CLUSTERDOWN` would end it.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -73,7 +73,7 @@ impl AskError {
         }
     }
 
-    /// Whether the connection can be used further: only a refusal says nothing about it.
+    /// Whether the connection can be used further: whatever a server answers, it has answered.
     #[must_use]
     pub const fn spares_connection(&self) -> bool {
         match self {
