@@ -351,14 +351,19 @@ mod tests {
             ("config-map.yaml", "metadata:\n", "metadata:\n  uid: \"1\"\n", "for the cluster to say"),
             ("stateful-set.yaml", "    metadata:\n", "    metadata:\n      generation: 1\n", "for the cluster to say"),
             ("service.yaml", "spec:\n", "spec:\n  externalIPs: []\n", "an empty externalIPs"),
-            ("stateful-set.yaml", "    spec:\n", "    spec:\n      nodeSelector: {}\n", "an empty nodeSelector"),
-            ("network-policy.yaml", "protocol: TCP, ", "", "a port without a protocol"),
-            ("service.yaml", "protocol: TCP", "appProtocol: tcp", "a port without a protocol"),
             (
                 "stateful-set.yaml",
-                "- name: tcp-client\n          containerPort",
+                "      containers:\n",
+                "      nodeSelector: {}\n      containers:\n",
+                "an empty nodeSelector",
+            ),
+            ("network-policy.yaml", "\n      protocol: TCP", "", "a port without a protocol"),
+            ("service.yaml", "protocol: TCP", "appProtocol: tcp", "a port without a protocol"),
+            (
+                "agent-deployment.yaml",
+                "- name: http-metrics\n          containerPort",
                 "- containerPort",
-                "a port without a protocol or a name",
+                "a protocol or a name",
             ),
         ];
         for (template, from, to, law) in broken {
