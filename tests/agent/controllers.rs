@@ -95,13 +95,15 @@ impl Workshop {
     /// Whether there are Deployments in the namespace, and all are ready for their latest spec.
     fn is_healthy(&self, namespace: &str) -> Result<bool, String> {
         let list = self.get(&format!("deployments --namespace {namespace}"))?;
-        let is_ready = |one: &Value| {
-            one["status"]["readyReplicas"] == one["spec"]["replicas"]
-                && one["status"]["observedGeneration"] == one["metadata"]["generation"]
-        };
         let all = list["items"].as_array().cloned().unwrap_or_default();
         Ok(!all.is_empty() && all.iter().all(is_ready))
     }
+}
+
+/// Whether a Deployment is ready for its latest spec.
+pub(crate) fn is_ready(deployment: &Value) -> bool {
+    let (status, spec) = (&deployment["status"], &deployment["spec"]);
+    status["readyReplicas"] == spec["replicas"] && status["observedGeneration"] == deployment["metadata"]["generation"]
 }
 
 /// Has the API server know a kind, whatever stands in its objects.

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use support::{flux_health, kstatus, root};
 
-use crate::controllers::{Workshop, copy};
+use crate::controllers::{Workshop, copy, is_ready};
 
 /// The project itself, as a source.
 const PROJECT: &str = "valkey-gitops";
@@ -88,9 +88,7 @@ fn is_well(workshop: &Workshop, applied: &Value, expressions: &Value) -> Result<
         return Ok(flux_health(expression, &object) == "Current");
     }
     Ok(match kind {
-        "Deployment" => {
-            object["status"]["readyReplicas"] == object["spec"]["replicas"] && kstatus(&object) == "Current"
-        }
+        "Deployment" => is_ready(&object),
         _ => kstatus(&object) == "Current",
     })
 }

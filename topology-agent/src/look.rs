@@ -266,13 +266,13 @@ impl Servers {
                 Some(known) => known.state.lock().await.answered,
                 None => now,
             };
+            let same = known.filter(|known| known.endpoint.is_same(&endpoint));
             let fresh = || {
                 let (pod, uid, route) =
                     (names::pod(&cluster.name, facts.ordinal.0), Arc::clone(&facts.pod.uid), self.route.clone());
                 let state = Mutex::new(State::since(answered));
-                Arc::new(Contact { pod, uid, route, endpoint: endpoint.clone(), state })
+                Arc::new(Contact { pod, uid, route, endpoint, state })
             };
-            let same = known.filter(|known| known.endpoint.is_same(&endpoint));
             kept.insert(facts.ordinal, same.unwrap_or_else(fresh));
         }
         self.contacts = kept;
